@@ -1,0 +1,177 @@
+//! What is printed on a card: number, grouping, dates, names, captions and the texts that are easily mistaken for them.
+
+use kahao_reader::card::Pan;
+
+use crate::raster::Random;
+
+/// How a number is split by gaps; the last part takes what is left.
+const GROUPINGS: [(usize, &[usize], f32); 17] = [
+    (19, &[4, 4, 4, 4, 3], 3.0),
+    (19, &[6, 13], 4.0),
+    (19, &[4, 4, 4, 7], 1.0),
+    (19, &[5, 4, 5, 5], 1.0),
+    (19, &[6, 6, 7], 0.8),
+    (19, &[10, 9], 0.3),
+    (19, &[19], 1.5),
+    (16, &[4, 4, 4, 4], 8.0),
+    (16, &[6, 10], 0.4),
+    (16, &[16], 0.4),
+    (18, &[6, 12], 0.8),
+    (18, &[6, 6, 6], 0.6),
+    (18, &[7, 4, 7], 0.2),
+    (17, &[6, 11], 0.5),
+    (17, &[4, 4, 4, 5], 0.2),
+    (15, &[4, 6, 5], 1.0),
+    (14, &[4, 6, 4], 0.3),
+];
+
+/// A date as it is printed, `/` included.
+#[derive(Clone)]
+pub(crate) struct Date {
+    pub(crate) text: String,
+    pub(crate) caption: &'static str,
+}
+
+#[derive(Clone)]
+pub(crate) struct Content {
+    /// Digits with single spaces for gaps.
+    pub(crate) number: String,
+    pub(crate) expiry: Option<Date>,
+    /// A date that is not an expiry: issue, making, member since.
+    pub(crate) other_date: Option<Date>,
+    pub(crate) holder: Option<String>,
+    pub(crate) bank: &'static str,
+    pub(crate) bank_latin: &'static str,
+    pub(crate) product: &'static str,
+    /// Small digits and codes strewn over the card.
+    pub(crate) traps: Vec<String>,
+}
+
+const BANKS: [(&str, &str); 14] = [
+    ("东方商业银行", "ORIENT COMMERCIAL BANK"),
+    ("中国云海银行", "YUNHAI BANK OF CHINA"),
+    ("江南农村信用社", "JIANGNAN RURAL CREDIT"),
+    ("北城银行", "BANK OF BEICHENG"),
+    ("华通银行", "HUATONG BANK"),
+    ("金穗银行", "GOLDEN HARVEST BANK"),
+    ("长河银行", "CHANGHE BANK"),
+    ("山水省农村信用社联合社", "SHANSHUI RURAL CREDIT UNION"),
+    ("南方储蓄银行", "SOUTHERN SAVINGS BANK"),
+    ("西部发展银行", "WEST DEVELOPMENT BANK"),
+    ("民安银行", "MINAN BANK"),
+    ("星辰银行", "STAR BANK"),
+    ("海港银行", "HARBOUR BANK"),
+    ("光明银行", "GUANGMING BANK"),
+];
+const PRODUCTS: [&str; 10] =
+    ["Platinum", "Gold", "GOLD CARD", "龙行借记卡", "金卡", "一卡通", "CREDIT", "DEBIT", "信用卡", "Quick Pass"];
+const EXPIRY_CAPTIONS: [&str; 9] =
+    ["VALID THRU", "GOOD THRU", "EXPIRES END", "VALID DATES", "MONTH/YEAR", "有效期限", "到期日", "月/年 MONTH/YEAR", ""];
+const OTHER_CAPTIONS: [&str; 6] = ["发卡日期", "制卡日期", "ISSUE", "MEMBER SINCE", "CD CN", "CN"];
+const TRAPS: [&str; 10] = ["95588", "95566", "0200", "ATM", "CCB HN", "www.bank.example", "400-820-8888", "本卡仅限本人使用", "DEBIT 0011", "BJ 2098"];
+const NAMES: [&str; 8] = ["ZHANG SAN", "LI XIAO MING", "WANG FANG", "CARDHOLDER NAME", "MR. CHEN", "ALEX SMITH", "YANG KA", "LIU DE HUA"];
+
+impl Content {
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        let (bank, bank_latin) = *random.pick(&BANKS);
+        let expiry = random.chance(0.65).then(|| Date { text: expiry_text(random), caption: *random.pick::<&str>(&EXPIRY_CAPTIONS) });
+        let other_date = random.chance(0.2).then(|| Date { text: expiry_text(random), caption: *random.pick::<&str>(&OTHER_CAPTIONS) });
+        let mut traps: Vec<String> = (0..random.int(0, 4)).map(|_| random.pick(&TRAPS).to_string()).collect();
+        if random.chance(0.1) {
+            let count = random.int(8, 14);
+            traps.push(random.digits(count));
+        }
+        Self {
+            number: number_text(random),
+            expiry,
+            other_date,
+            holder: random.chance(0.5).then(|| random.pick(&NAMES).to_string()),
+            bank,
+            bank_latin,
+            product: *random.pick::<&str>(&PRODUCTS),
+            traps,
+        }
+    }
+}
+
+/// An invented number, grouped. Nine in ten pass Luhn, as real ones do; leading digits follow the mix seen on real cards.
+fn number_text(random: &mut Random) -> String {
+    let weights: Vec<f32> = GROUPINGS.iter().map(|(_, _, weight)| *weight).collect();
+    let (length, groups, _) = GROUPINGS[random.weighted(&weights)];
+    let lead = match length {
+        15 => *random.pick(&["37", "34"]),
+        14 => "36",
+        _ => ["62", "6", "4", "5", "9", "3", "1", "2", "8"][random.weighted(&[8.0, 1.5, 3.0, 3.0, 1.0, 0.7, 0.2, 0.2, 0.3])],
+    };
+    let mut digits = lead.to_string();
+    if random.chance(0.08) {
+        // Specimen cards repeat one digit.
+        let repeated = random.digit();
+        digits.extend(std::iter::repeat_n(repeated, length - 1 - digits.len()));
+    } else {
+        digits.push_str(&random.digits(length - 1 - digits.len()));
+        if random.chance(0.3) {
+            // Runs of zeros are common behind the branch code.
+            let start = random.int(4, length - 5);
+            digits.replace_range(start..start + 4, "0000");
+        }
+    }
+    let stray = random.digit();
+    let check = if random.chance(0.9) { check_digit(&digits) } else { stray };
+    digits.push(check);
+
+    let mut text = String::new();
+    let mut rest = digits.as_str();
+    for (index, size) in groups.iter().enumerate() {
+        let (group, tail) = rest.split_at(*size);
+        if index > 0 {
+            text.push(' ');
+        }
+        text.push_str(group);
+        rest = tail;
+    }
+    text
+}
+
+/// The digit that makes a number pass Luhn.
+fn check_digit(digits: &str) -> char {
+    let passes = |last: &char| format!("{digits}{last}").parse::<Pan>().is_ok_and(|pan| pan.luhn_valid());
+    ('0'..='9').find(passes).unwrap_or('0')
+}
+
+fn expiry_text(random: &mut Random) -> String {
+    let (month, year) = (random.int(1, 13), random.int(2000, 2050));
+    match random.weighted(&[8.0, 1.0, 0.8, 0.3]) {
+        0 => format!("{month:02}/{:02}", year % 100),
+        1 => format!("{month:02}/{year}"),
+        2 => format!("{year}/{month:02}"),
+        _ => {
+            let (other_month, other_year) = (random.int(1, 13), random.int(2000, 2050));
+            format!("{other_month:02}/{:02} {month:02}/{:02}", other_year % 100, year % 100)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groupings_add_up_to_their_lengths() {
+        for (length, groups, _) in GROUPINGS {
+            assert_eq!(groups.iter().sum::<usize>(), length, "{groups:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_13_to_19_digits_and_mostly_pass_luhn() {
+        let mut random = Random::new(1);
+        let mut passed = 0;
+        for _ in 0..1000 {
+            let digits = number_text(&mut random).replace(' ', "");
+            assert!((13..=19).contains(&digits.len()), "{} digits", digits.len());
+            passed += usize::from(digits.parse::<Pan>().unwrap().luhn_valid());
+        }
+        assert!((850..=960).contains(&passed), "{passed} of 1000 pass");
+    }
+}

@@ -1,0 +1,256 @@
+//! One card: what is printed where, in millimetres from its top-left corner (ISO/IEC 7810 ID-1: 85.60 x 53.98 mm).
+
+use kahao_reader::geometry::{Point, Quad};
+
+use crate::art::Art;
+use crate::content::Content;
+use crate::glyphs::Fonts;
+use crate::label::Kind;
+use crate::print::{Emboss, Ink, Line, caption};
+use crate::raster::{Colour, Random, Raster, mix, noise, smooth};
+
+pub(crate) const LONG_MM: f32 = 85.6;
+pub(crate) const SHORT_MM: f32 = 53.98;
+
+/// A text line on the card: tight box of its ink, in mm.
+pub(crate) struct CardLine {
+    pub(crate) kind: Kind,
+    pub(crate) text: String,
+    pub(crate) quad: Quad,
+}
+
+enum Print {
+    Embossed(Box<Emboss>),
+    Flat(Ink),
+}
+
+/// Everything about a card but its pixels: they can be drawn for any window at any density.
+pub(crate) struct Design {
+    pub(crate) width: f32,
+    pub(crate) height: f32,
+    content: Content,
+    art: Art,
+    print: Print,
+    /// x, y of the number's top-left, height of its digits, pitch (embossed) or greatest width (flat), mm.
+    number: [f32; 4],
+    date: [f32; 3],
+    date_is_flat: bool,
+    chip: Option<(f32, f32, Colour)>,
+    mark: Option<(f32, f32, usize)>,
+    hologram: Option<[f32; 4]>,
+    ink: Colour,
+    repeated_bin: bool,
+    seed: u32,
+}
+
+impl Design {
+    pub(crate) fn draw(random: &mut Random, fonts: &Fonts) -> Self {
+        let portrait = random.chance(0.05);
+        let busy = if random.chance(0.3) { 0.0 } else { random.range(0.1, 1.0) };
+        let art = Art::card(random, busy);
+        let (width, height) = if portrait { (SHORT_MM, LONG_MM) } else { (LONG_MM, SHORT_MM) };
+        let content = Content::draw(random);
+        let embossed = !portrait && random.chance(0.62);
+        let places = content.number.chars().count() as f32;
+        let line_y = height * if portrait { random.range(0.5, 0.75) } else { (0.60 + random.gauss(0.025)).clamp(0.5, 0.68) };
+        let (print, number) = if embossed {
+            let size = random.range(3.7, 4.5);
+            // 7.24 characters an inch (ISO/IEC 7811-1), closer only where the number would not fit.
+            let pitch = (3.63 * random.range(0.97, 1.03)).min((width - 9.0) / places);
+            let x = random.range(4.5, (width - 4.0 - places * pitch).clamp(5.0, 13.0));
+            (Print::Embossed(Box::new(Emboss::draw(random))), [x, line_y - size / 2.0, size, pitch])
+        } else {
+            let size = if portrait { random.range(2.2, 3.4) } else { random.range(2.8, 5.2) };
+            let x = random.range(4.0, 12.0) * width / LONG_MM;
+            let most = (width - x - random.range(2.0, 12.0)).min(width * 0.88);
+            (Print::Flat(Ink::draw(random, &fonts.numbers, art.brightness())), [x, line_y - size / 2.0, size, most])
+        };
+        let date_x = if random.chance(0.75) { random.range(0.33, 0.58) } else { random.range(0.08, 0.3) } * width;
+        let date_size = random.range(2.2, 3.2);
+        let date_y = number[1] + number[2] + random.range(2.2, 6.5);
+        let metal = *random.pick(&[[0.83, 0.68, 0.32], [0.8, 0.78, 0.72], [0.9, 0.75, 0.45]]);
+        let chip = random.chance(0.6).then(|| (random.range(7.0, 13.0), line_y - random.range(15.5, 18.5), metal));
+        let mark = random.chance(0.85).then(|| {
+            let top = if random.chance(0.8) { height - random.range(15.0, 19.0) } else { random.range(2.0, 6.0) };
+            (width - random.range(19.0, 24.0), top, random.int(0, 4))
+        });
+        let hologram = random.chance(0.18).then(|| {
+            let x = width - random.range(18.0, 26.0);
+            [x, line_y - random.range(3.0, 12.0), x + random.range(12.0, 20.0), line_y + random.range(1.0, 8.0)]
+        });
+        let ink = if random.chance(if art.brightness() > 0.4 { 0.9 } else { 0.1 }) { random.range(0.0, 0.3) } else { random.range(0.7, 1.0) };
+        Self {
+            width,
+            height,
+            content,
+            art,
+            print,
+            number,
+            date: [date_x, date_y, date_size],
+            date_is_flat: !embossed || random.chance(0.15),
+            chip,
+            mark,
+            hologram,
+            ink: [ink; 3],
+            repeated_bin: embossed && random.chance(0.45),
+            seed: random.seed() as u32,
+        }
+    }
+
+    /// The number's place before it is drawn: left, top, right, bottom in mm, a little loose.
+    pub(crate) fn number_window(&self) -> [f32; 4] {
+        [0.0, self.number[1] - 4.5, self.width, self.number[1] + self.number[2] + 4.5]
+    }
+
+    pub(crate) fn date_window(&self) -> Option<[f32; 4]> {
+        let size = self.date[2];
+        self.content.expiry.as_ref().map(|_| [0.0, self.date[1] - size, self.width, self.date[1] + 2.0 * size])
+    }
+
+    /// Draws a window of the card and tells the text lines in it that a reader should find.
+    pub(crate) fn paint(&self, fonts: &Fonts, window: [f32; 4], density: f32) -> (Raster, Vec<CardLine>) {
+        let mut raster = Raster::new(window[0], window[1], window[2], window[3], density);
+        // A generator of its own: the same card comes out for every window and density.
+        let mut random = Random::new(u64::from(self.seed));
+        self.art.fill(&mut raster);
+        self.paint_marks(&mut raster, fonts, &mut random);
+        self.paint_captions(&mut raster, fonts, &mut random);
+        let mut lines = Vec::new();
+        self.paint_dates(&mut raster, fonts, &mut random, &mut lines);
+        let [x, y, size, spread] = self.number;
+        let line = match &self.print {
+            Print::Embossed(emboss) => emboss.line(&mut raster, &self.content.number, x, y, size, spread, &mut random),
+            Print::Flat(ink) => ink.line(&mut raster, &fonts.numbers, &self.content.number, [x, y, size, spread], &mut random),
+        };
+        lines.insert(0, card_line(Kind::Number, line));
+        (raster, lines)
+    }
+
+    fn paint_marks(&self, raster: &mut Raster, fonts: &Fonts, random: &mut Random) {
+        if let Some((x, y, metal)) = self.chip {
+            paint_chip(raster, x, y, metal);
+        }
+        if let Some([x0, y0, x1, y1]) = self.hologram {
+            let seed = self.seed;
+            raster.paint([x0, y0, x1, y1], |x, y, c| {
+                let shine = noise(seed, x * 1.1, y * 1.1) * 0.6 + noise(seed ^ 3, x * 3.7, y * 3.7) * 0.4;
+                mix(c, [shine * 1.2, 0.3 + shine * 0.7, 1.1 - shine * 0.8], 0.85)
+            });
+        }
+        if let Some((x, y, kind)) = self.mark {
+            paint_mark(raster, fonts, x, y, kind);
+        }
+        let (font, size) = (&fonts.chinese[random.int(0, fonts.chinese.len())], random.range(3.0, 4.8));
+        let x = random.range(4.0, 14.0);
+        let colour = if random.chance(0.3) { random.colour(0.1, 0.9) } else { self.ink };
+        raster.paint([x - 1.5, 4.0, x + 4.5, 10.0], |px, py, c| {
+            let r = (px - x - 1.5).hypot(py - 7.0);
+            mix(c, colour, if r < 2.8 && (r > 2.0 || (px - x - 1.5).abs() < 0.5) { 0.9 } else { 0.0 })
+        });
+        caption(raster, font, self.content.bank, [x + 5.5, 8.5, size], colour, 0.95);
+        caption(raster, &fonts.captions[1], self.content.bank_latin, [x + 5.5, 11.0, 1.5], colour, 0.9);
+        let product_x = random.range(0.3, 0.7) * self.width;
+        caption(raster, font, self.content.product, [product_x, random.range(14.0, 24.0), random.range(2.0, 5.0)], self.ink, 0.8);
+    }
+
+    fn paint_captions(&self, raster: &mut Raster, fonts: &Fonts, random: &mut Random) {
+        let [number_x, number_y, number_size, _] = self.number;
+        if self.repeated_bin {
+            let bin: String = self.content.number.chars().take(4).collect();
+            let y = number_y + number_size + random.range(1.4, 3.0);
+            caption(raster, &fonts.captions[random.int(0, 2)], &bin, [number_x + random.range(0.0, 1.5), y, random.range(1.2, 1.8)], self.ink, 0.9);
+        }
+        for trap in &self.content.traps {
+            let font = if trap.is_ascii() { &fonts.captions[random.int(0, 4)] } else { &fonts.chinese[0] };
+            let below = random.chance(0.75);
+            let y = if below { random.range(number_y + number_size + 6.0, self.height - 1.5) } else { random.range(14.0, number_y - 3.0) };
+            let place = [random.range(4.0, self.width * 0.7), y, random.range(1.3, 3.0)];
+            caption(raster, font, trap, place, self.ink, random.range(0.6, 1.0));
+        }
+        if random.chance(0.05) {
+            // A web site's watermark straight over the number.
+            let place = [random.range(5.0, 40.0), number_y + random.range(0.0, 5.0), random.range(2.0, 6.0)];
+            caption(raster, &fonts.captions[1], "www.picture.example", place, [0.9; 3], random.range(0.15, 0.5));
+        }
+    }
+
+    fn paint_dates(&self, raster: &mut Raster, fonts: &Fonts, random: &mut Random, lines: &mut Vec<CardLine>) {
+        let [x, y, size] = self.date;
+        let below = y + size + random.range(2.0, 4.0);
+        if let Some(holder) = &self.content.holder {
+            let place = [self.number[0], below + random.range(2.0, 4.0), random.range(2.0, 2.8)];
+            caption(raster, &fonts.captions[random.int(0, 2)], holder, place, self.ink, 0.9);
+        }
+        let dates = [(Kind::Date, &self.content.expiry, x, y), (Kind::OtherDate, &self.content.other_date, self.number[0], below)];
+        for (kind, date, x, y) in dates {
+            let Some(date) = date else { continue };
+            let (caption_x, caption_y) = if random.chance(0.6) { (x - random.range(6.0, 9.0), y + size * 0.6) } else { (x, y - 0.6) };
+            let font = if date.caption.is_ascii() { &fonts.captions[0] } else { &fonts.chinese[0] };
+            let caption_y = if kind == Kind::Date { caption_y } else { y + size };
+            caption(raster, font, date.caption, [caption_x, caption_y, random.range(0.9, 1.6)], self.ink, 0.9);
+            let line = match &self.print {
+                Print::Embossed(emboss) if !self.date_is_flat => emboss.line(raster, &date.text, x, y, size, size * 0.8, random),
+                _ => Ink::draw(random, &fonts.numbers, self.art.brightness()).line(raster, &fonts.numbers, &date.text, [x, y, size, 30.0], random),
+            };
+            lines.push(card_line(kind, line));
+        }
+    }
+
+    /// Opacity of the card at a point: 0 beyond its rounded corners (radius 3.18 mm, ISO/IEC 7810).
+    pub(crate) fn covers(&self, x: f32, y: f32) -> bool {
+        let radius = 3.18;
+        let dx = (radius - x).max(x - (self.width - radius)).max(0.0);
+        let dy = (radius - y).max(y - (self.height - radius)).max(0.0);
+        dx * dx + dy * dy < radius * radius
+    }
+}
+
+fn card_line(kind: Kind, line: Line) -> CardLine {
+    let [x0, y0, x1, y1] = line.ink;
+    let quad = Quad([Point::new(x0, y0), Point::new(x1, y0), Point::new(x1, y1), Point::new(x0, y1)]);
+    CardLine { kind, text: line.text, quad }
+}
+
+fn paint_chip(raster: &mut Raster, x: f32, y: f32, metal: Colour) {
+    let (width, height) = (11.8, 9.0);
+    raster.paint([x, y, x + width, y + height], |px, py, c| {
+        let (u, v) = (px - x, py - y);
+        let corner = (1.5 - u).max(u - width + 1.5).max(0.0).hypot((1.5 - v).max(v - height + 1.5).max(0.0));
+        if corner > 1.5 {
+            return c;
+        }
+        let contact = (u - width / 2.0).abs() > 2.5 && ((v % 3.0) < 0.25) || ((u - width / 2.0).abs() - 2.5).abs() < 0.15;
+        let shine = 0.85 + 0.25 * ((u + v) * 0.3).sin();
+        if contact { [0.35, 0.3, 0.2] } else { [metal[0] * shine, metal[1] * shine, metal[2] * shine] }
+    });
+}
+
+/// The sign of a scheme: three slanted colours, two discs, a word, or a framed word.
+fn paint_mark(raster: &mut Raster, fonts: &Fonts, x: f32, y: f32, kind: usize) {
+    let (width, height) = (17.0, 11.5);
+    match kind {
+        0 | 1 => {
+            raster.paint([x, y, x + width, y + height], |px, py, c| {
+                let slant = px - x + (py - y) * 0.25;
+                let (u, v) = (px - x, py - y);
+                if kind == 1 && !(0.5..width - 0.5).contains(&u) || !(0.4..height - 0.4).contains(&v) {
+                    return [0.95; 3];
+                }
+                match slant {
+                    s if s < 6.5 => mix(c, [0.85, 0.1, 0.15], 0.97),
+                    s if s < 12.5 => mix(c, [0.05, 0.25, 0.5], 0.97),
+                    _ => mix(c, [0.0, 0.45, 0.5], 0.97),
+                }
+            });
+            caption(raster, &fonts.captions[1], "UnionPay", [x + 2.0, y + 5.0, 2.4], [1.0; 3], 1.0);
+            caption(raster, &fonts.chinese[0], "银联", [x + 5.0, y + 10.0, 3.4], [1.0; 3], 1.0);
+        }
+        2 => raster.paint([x, y, x + width, y + height], |px, py, c| {
+            let disc = |cx: f32| smooth(5.4, 5.2, (px - x - cx).hypot(py - y - 5.5));
+            mix(mix(c, [0.85, 0.1, 0.1], disc(5.5)), [0.95, 0.6, 0.1], disc(11.5) * 0.9)
+        }),
+        _ => {
+            caption(raster, &fonts.captions[1], "VISA", [x + 1.0, y + 8.0, 5.5], [0.95; 3], 1.0);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! kahao-synth draws labelled bank cards: for training (streams without files), for tests and for looking at.
+//! Same seed, same bytes. Every number it prints is invented.
+
+mod art;
+mod content;
+mod design;
+mod glyphs;
+mod label;
+mod print;
+mod raster;
+mod scene;
+
+use std::io::{BufWriter, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use image::{GrayImage, RgbImage};
+
+use crate::glyphs::Fonts;
+use crate::raster::Random;
+
+/// Size of a strip: what the recogniser reads.
+const STRIP: (usize, usize) = (320, 32);
+
+#[derive(Parser)]
+#[command(version, about, propagate_version = true)]
+struct Arguments {
+    /// Folder in which the fonts for print are looked for
+    #[arg(long, global = true, default_value = "/usr/share/fonts")]
+    fonts: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Stream grey line strips with their text to standard output (format: label.rs)
+    Strips {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many; without it until the reader closes the pipe
+        #[arg(long)]
+        count: Option<u64>,
+    },
+    /// Stream grey scenes with their text lines' corners to standard output (format: label.rs)
+    Scenes {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long)]
+        count: Option<u64>,
+        /// Pixels of the longer side
+        #[arg(long, default_value_t = 320)]
+        side: usize,
+    },
+    /// Write a contact sheet of strips (left) and scenes (right) as a PNG
+    Sheet {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, default_value = "sheet.png")]
+        out: PathBuf,
+    },
+    /// Write pictures with a labels.csv (file, number, valid_date, quad) into a folder
+    Draw {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, default_value_t = 10)]
+        count: u64,
+        /// Pixels of the longer side
+        #[arg(long, default_value_t = 1000)]
+        side: usize,
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let fonts = Fonts::load(&arguments.fonts)?;
+    let written = match arguments.command {
+        Command::Strips { seed, count } => stream(count, |out, index| {
+            let mut random = picture_random(seed, index);
+            let (pixels, text) = scene::strip(&mut random, &fonts, STRIP.0, STRIP.1);
+            label::write_strip(out, &pixels, STRIP.0, STRIP.1, &text)
+        }),
+        Command::Scenes { seed, count, side } => stream(count, |out, index| {
+            let mut random = picture_random(seed, index);
+            let scene = scene::scene(&mut random, &fonts, side);
+            label::write_scene(out, &scene.expose_grey(&mut random), scene.width, scene.height, &scene.lines)
+        }),
+        Command::Sheet { seed, out } => return write_sheet(seed, &fonts, &out),
+        Command::Draw { seed, count, side, out } => return write_pictures(seed, count, side, &fonts, &out),
+    };
+    match written {
+        // The training script took what it wanted.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("writing to standard output"),
+    }
+}
+
+/// Each picture has a generator of its own, so that picture 7 of a seed is the same whatever came before.
+fn picture_random(seed: u64, index: u64) -> Random {
+    Random::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(index))
+}
+
+fn stream(
+    count: Option<u64>,
+    mut write: impl FnMut(&mut BufWriter<std::io::StdoutLock<'_>>, u64) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 18, std::io::stdout().lock());
+    for index in 0..count.unwrap_or(u64::MAX) {
+        write(&mut out, index)?;
+    }
+    out.flush()
+}
+
+fn write_sheet(seed: u64, fonts: &Fonts, out: &Path) -> anyhow::Result<()> {
+    const ROWS: usize = 24;
+    let (row, gap) = (STRIP.1 * 2, 6);
+    let mut sheet = GrayImage::new((STRIP.0 * 4 + 2 * gap) as u32, (ROWS * (row + gap)) as u32);
+    for index in 0..2 * ROWS {
+        let (pixels, _) = scene::strip(&mut picture_random(seed, index as u64), fonts, STRIP.0, STRIP.1);
+        let strip = GrayImage::from_raw(STRIP.0 as u32, STRIP.1 as u32, pixels).context("a strip has its own size")?;
+        let large = image::imageops::resize(&strip, STRIP.0 as u32 * 2, row as u32, image::imageops::FilterType::Triangle);
+        let (x, y) = ((index % 2) * (STRIP.0 * 2 + gap), (index / 2) * (row + gap));
+        image::imageops::replace(&mut sheet, &large, x as i64, y as i64);
+    }
+    sheet.save(out).with_context(|| format!("writing {}", out.display()))?;
+    let scenes_out = out.with_extension("scenes.png");
+    let mut scenes = RgbImage::new(6 * 330, 5 * 330);
+    for index in 0..30 {
+        let mut random = picture_random(seed, 1_000 + index);
+        let scene = scene::scene(&mut random, fonts, 320);
+        let rgb = scene.to_rgb(&mut random);
+        let picture = RgbImage::from_raw(scene.width as u32, scene.height as u32, rgb).context("a scene has its own size")?;
+        image::imageops::replace(&mut scenes, &picture, (index % 6) as i64 * 330, (index / 6) as i64 * 330);
+    }
+    scenes.save(&scenes_out).with_context(|| format!("writing {}", scenes_out.display()))?;
+    println!("{} and {}", out.display(), scenes_out.display());
+    Ok(())
+}
+
+fn write_pictures(seed: u64, count: u64, side: usize, fonts: &Fonts, out: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
+    let mut labels = String::from("file,number,valid_date,quad\n");
+    for index in 0..count {
+        let mut random = picture_random(seed, index);
+        let scene = scene::scene(&mut random, fonts, side);
+        let file = format!("{index:04}.jpg");
+        let rgb = scene.to_rgb(&mut random);
+        let picture = RgbImage::from_raw(scene.width as u32, scene.height as u32, rgb).context("a scene has its own size")?;
+        picture.save(out.join(&file)).with_context(|| format!("writing {file}"))?;
+        let text = |kind| scene.lines.iter().find(|line| line.kind == kind);
+        let number = text(label::Kind::Number);
+        let corners = number.map(|line| line.quad.0.map(|p| format!("{:.1} {:.1}", p.x, p.y)).join(" ")).unwrap_or_default();
+        let digits = number.map(|line| line.text.replace(' ', "")).unwrap_or_default();
+        let date = text(label::Kind::Date).map(|line| line.text.as_str()).unwrap_or_default();
+        labels.push_str(&format!("{file},{digits},{date},{corners}\n"));
+    }
+    std::fs::write(out.join("labels.csv"), labels).context("writing labels.csv")?;
+    Ok(())
+}

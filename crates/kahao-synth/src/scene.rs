@@ -1,0 +1,308 @@
+//! The camera: cards on a table, tilted, turned, cropped, lit and blurred; or one straight strip as a locator would cut it.
+
+use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
+use image::{DynamicImage, ExtendedColorType};
+use kahao_reader::geometry::{Homography, Point, Quad};
+use kahao_reader::strip_frame;
+
+use crate::art::Art;
+use crate::design::{CardLine, Design};
+use crate::glyphs::Fonts;
+use crate::label::{Kind, SceneLine};
+use crate::print::caption;
+use crate::raster::{Colour, Random, Raster, mix, scale, smooth};
+
+/// A drawn picture with the text lines to be found in it.
+pub(crate) struct Scene {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) pixels: Vec<Colour>,
+    pub(crate) lines: Vec<SceneLine>,
+}
+
+/// Grey by ITU-R BT.601, as decoders do it.
+fn grey(c: Colour) -> f32 {
+    255.0 * (0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2])
+}
+
+/// A grey strip of one line (a number, seldom a date) as the reader would cut it with a locator's error, and its text.
+pub(crate) fn strip(random: &mut Random, fonts: &Fonts, width: usize, height: usize) -> (Vec<u8>, String) {
+    let design = Design::draw(random, fonts);
+    let dated = design.date_window().filter(|_| random.chance(0.14));
+    let window = dated.unwrap_or_else(|| design.number_window());
+    // From a small card in a phone frame to a close-up: the strip itself has about 4.5 px/mm.
+    let density = random.range(3.3, 8.0) * if dated.is_some() { 1.6 } else { 1.0 };
+    let (raster, lines) = design.paint(fonts, window, density);
+    let wanted = if dated.is_some() { Kind::Date } else { Kind::Number };
+    let Some(line) = lines.into_iter().find(|line| line.kind == wanted) else { return (vec![0; width * height], String::new()) };
+    let quad = locator_error(&line.quad, random);
+    let strip = Quad::rect(0.0, 0.0, width as f32, height as f32);
+    let Some(to_card) = Homography::from_quads(&strip, &strip_frame(&quad)) else { return (vec![0; width * height], String::new()) };
+    let pixels: Vec<Colour> = (0..width * height)
+        .map(|i| {
+            let (x, y) = ((i % width) as f32, (i / width) as f32);
+            let mut sum = [0.0; 3];
+            for (dx, dy) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
+                let p = to_card.apply(Point::new(x + dx, y + dy));
+                let c = raster.sample(p.x, p.y);
+                sum = [sum[0] + c[0] / 4.0, sum[1] + c[1] / 4.0, sum[2] + c[2] / 4.0];
+            }
+            sum
+        })
+        .collect();
+    let mut scene = Scene { width, height, pixels, lines: Vec::new() };
+    scene.light(random);
+    (scene.expose_grey(random), line.text)
+}
+
+/// Moves the corners of a tight quad as a locator might: half a digit along the line, a sixth of its height across.
+fn locator_error(quad: &Quad, random: &mut Random) -> Quad {
+    let h = quad.height();
+    let (top, bottom) = (random.gauss(0.14) * h, random.gauss(0.14) * h);
+    let (left, right) = (random.gauss(0.25) * h, random.gauss(0.25) * h);
+    let skew = random.gauss(0.10) * h;
+    let mut corner = |p: Point, dx: f32, dy: f32| Point::new(p.x + dx + random.gauss(0.05) * h, p.y + dy + random.gauss(0.04) * h);
+    let [a, b, c, d] = quad.0;
+    Quad([corner(a, left, top - skew), corner(b, right, top + skew), corner(c, right, bottom + skew), corner(d, left, bottom - skew)])
+}
+
+/// A whole picture whose longer side has `side` px.
+pub(crate) fn scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
+    let aspect = *random.pick(&[0.6, 0.64, 0.64, 0.7, 0.75, 1.0, 1.33, 1.77]);
+    let (width, height) =
+        if aspect < 1.0 { (side, (side as f32 * aspect) as usize) } else { ((side as f32 / aspect) as usize, side) };
+    let mut ground = Raster::new(0.0, 0.0, 110.0, 110.0 * height as f32 / width as f32, width as f32 / 110.0);
+    Art::table(random).fill(&mut ground);
+    let mut pixels = vec![[0.0; 3]; width * height];
+    for (i, pixel) in pixels.iter_mut().enumerate() {
+        *pixel = ground.pixels[(i / width).min(ground.height - 1) * ground.width + (i % width).min(ground.width - 1)];
+    }
+    let mut scene = Scene { width, height, pixels, lines: Vec::new() };
+    if random.chance(0.06) {
+        scene.scatter_text(random, fonts); // papers and screens without a card
+    } else {
+        let several = random.chance(0.08);
+        let count = if several { random.int(2, 5) } else { 1 };
+        let turn = camera_turn(random);
+        for index in 0..count {
+            scene.lay_card(random, fonts, turn, several.then_some((index, count)));
+        }
+        if random.chance(0.15) {
+            scene.put_finger(random);
+        }
+    }
+    scene.light(random);
+    scene
+}
+
+/// Turn of the camera against the card in radians: mostly upright, often a quarter, sometimes anything.
+fn camera_turn(random: &mut Random) -> f32 {
+    let quarter = std::f32::consts::FRAC_PI_2;
+    match random.weighted(&[0.5, 0.27, 0.23]) {
+        0 => random.gauss(0.06),
+        1 => quarter * random.int(1, 4) as f32 + random.gauss(0.08),
+        _ => random.range(0.0, std::f32::consts::TAU),
+    }
+}
+
+impl Scene {
+    fn lay_card(&mut self, random: &mut Random, fonts: &Fonts, turn: f32, place: Option<(usize, usize)>) {
+        let design = Design::draw(random, fonts);
+        let (w, h) = (self.width as f32, self.height as f32);
+        let (sin, cos) = turn.sin_cos();
+        // Card size so that it about fills the picture, sometimes far smaller, sometimes cropped.
+        let span_x = (design.width * cos.abs() + design.height * sin.abs()) / w;
+        let span_y = (design.width * sin.abs() + design.height * cos.abs()) / h;
+        let fill = match random.weighted(&[0.62, 0.23, 0.15]) {
+            0 => random.range(0.75, 1.0),
+            1 => random.range(0.35, 0.75),
+            _ => random.range(1.0, 1.22),
+        };
+        let px_per_mm = fill / span_x.max(span_y) * if place.is_some() { 0.62 } else { 1.0 };
+        let slack_x = (w - span_x * w * px_per_mm).abs() / 2.0 + 1.0;
+        let slack_y = (h - span_y * h * px_per_mm).abs() / 2.0 + 1.0;
+        let mut centre = Point::new(w / 2.0 + random.gauss(0.5) * slack_x, h / 2.0 + random.gauss(0.5) * slack_y);
+        let mut own_turn = turn;
+        if let Some((index, count)) = place {
+            let along = (index as f32 + 0.5) / count as f32 - 0.5;
+            centre = Point::new(w / 2.0 + random.gauss(0.1) * w, h * (0.5 + along * 0.85));
+            own_turn += random.gauss(0.12);
+        }
+        let (sin, cos) = own_turn.sin_cos();
+        let tilt = 0.06 * if random.chance(0.2) { 2.5 } else { 1.0 };
+        let corner = |u: f32, v: f32, random: &mut Random| {
+            let (x, y) = ((u - 0.5) * design.width * px_per_mm, (v - 0.5) * design.height * px_per_mm);
+            let depth = 1.0 + random.gauss(tilt);
+            Point::new(centre.x + (x * cos - y * sin) * depth, centre.y + (x * sin + y * cos) * depth)
+        };
+        let on_card = Quad::rect(0.0, 0.0, design.width, design.height);
+        let in_picture = Quad([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)].map(|(u, v)| corner(u, v, random)));
+        let Some((to_picture, to_card)) =
+            Homography::from_quads(&on_card, &in_picture).and_then(|map| Some((map, map.invert()?)))
+        else {
+            return;
+        };
+        let density = (px_per_mm * 1.15).clamp(1.0, 14.0);
+        let (raster, lines) = design.paint(fonts, [0.0, 0.0, design.width, design.height], density);
+        let shadow = (random.range(-2.0, 2.0), random.range(-1.0, 3.0), random.range(0.0, 0.5));
+        let (low, high) = in_picture.bounding_box();
+        let margin = 4.0 * px_per_mm;
+        let columns = (low.x - margin).clamp(0.0, w) as usize..(high.x + margin).clamp(0.0, w) as usize;
+        for y in (low.y - margin).clamp(0.0, h) as usize..(high.y + margin).clamp(0.0, h) as usize {
+            for x in columns.clone() {
+                let p = to_card.apply(Point::new(x as f32 + 0.5, y as f32 + 0.5));
+                let pixel = &mut self.pixels[y * self.width + x];
+                if design.covers(p.x, p.y) {
+                    *pixel = raster.sample(p.x, p.y);
+                } else if design.covers(p.x - shadow.0, p.y - shadow.1) {
+                    *pixel = scale(*pixel, 1.0 - shadow.2);
+                }
+            }
+        }
+        // A later card hides the lines under it.
+        self.lines.retain(|line| {
+            let covered = |p: Point| {
+                let c = to_card.apply(p);
+                design.covers(c.x, c.y)
+            };
+            ![0.02, 0.25, 0.5, 0.75, 0.98].iter().any(|u| covered(line.quad.at(*u, 0.5)))
+        });
+        let seen: Vec<SceneLine> = lines.into_iter().filter_map(|line| self.visible(line, &to_picture)).collect();
+        self.lines.extend(seen);
+    }
+
+    /// The line in the picture's pixels, unless part of it lies outside.
+    fn visible(&self, line: CardLine, to_picture: &Homography) -> Option<SceneLine> {
+        let quad = line.quad.transform(to_picture);
+        let (low, high) = quad.bounding_box();
+        let inside = low.x > -2.0 && low.y > -2.0 && high.x < self.width as f32 + 2.0 && high.y < self.height as f32 + 2.0;
+        inside.then_some(SceneLine { kind: line.kind, text: line.text, quad })
+    }
+
+    fn put_finger(&mut self, random: &mut Random) {
+        // From the lower or side edge inwards, mostly beside the text.
+        let (w, h) = (self.width as f32, self.height as f32);
+        let left = random.chance(0.5);
+        let (cx, cy) = (if left { random.range(-0.1, 0.08) } else { random.range(0.92, 1.1) } * w, random.range(0.2, 0.95) * h);
+        let (rx, ry) = (random.range(0.05, 0.14) * w, random.range(0.04, 0.1) * h);
+        let skin = *random.pick(&[[0.85, 0.65, 0.52], [0.7, 0.5, 0.4], [0.92, 0.75, 0.65]]);
+        let finger = |x: f32, y: f32| ((x - cx) / rx).powi(2) + ((y - cy) / ry).powi(2);
+        if self.lines.iter().any(|line| (0..=20).any(|i| {
+            let p = line.quad.at(i as f32 / 20.0, 0.5);
+            finger(p.x, p.y) < 1.5
+        })) {
+            return;
+        }
+        for (i, pixel) in self.pixels.iter_mut().enumerate() {
+            let d = finger((i % self.width) as f32, (i / self.width) as f32);
+            *pixel = mix(*pixel, scale(skin, 1.05 - 0.35 * d), smooth(1.05, 0.95, d));
+        }
+    }
+
+    fn scatter_text(&mut self, random: &mut Random, fonts: &Fonts) {
+        let mut page = Raster::new(0.0, 0.0, self.width as f32, self.height as f32, 1.0);
+        page.pixels.copy_from_slice(&self.pixels);
+        for _ in 0..random.int(3, 25) {
+            let count = random.int(2, 14);
+            let (font, text) = if random.chance(0.5) {
+                (&fonts.captions[random.int(0, 4)], random.digits(count.min(9)))
+            } else {
+                (&fonts.chinese[0], "收据金额合计付款日期地址电话编号".chars().skip(random.int(0, 8)).take(count).collect())
+            };
+            let size = random.range(0.015, 0.07) * self.height as f32;
+            let place = [random.range(0.0, 0.8) * self.width as f32, random.range(0.05, 1.0) * self.height as f32, size];
+            let v = random.range(0.0, 1.0);
+            caption(&mut page, font, &text, place, [v; 3], 0.9);
+        }
+        self.pixels = page.pixels;
+    }
+
+    /// Uneven light, a flash spot, a shadow's edge.
+    fn light(&mut self, random: &mut Random) {
+        let (w, h) = (self.width as f32, self.height as f32);
+        let exposure = random.range(0.7, 1.25);
+        let (fall_x, fall_y) = (random.gauss(0.2), random.gauss(0.15));
+        let spot = random.chance(0.22).then(|| {
+            (random.range(0.0, 1.0) * w, random.range(0.0, 1.0) * h, random.range(0.06, 0.35) * w, random.range(0.15, 0.9))
+        });
+        let shade = random.chance(0.15).then(|| (random.range(0.0, 6.3), random.range(-0.3, 0.3), random.range(0.5, 0.85)));
+        let tint = [1.0 + random.gauss(0.06), 1.0, 1.0 + random.gauss(0.08)];
+        let haze = if random.chance(0.15) { random.range(0.0, 0.25) } else { 0.0 };
+        for (i, pixel) in self.pixels.iter_mut().enumerate() {
+            let (x, y) = ((i % self.width) as f32, (i / self.width) as f32);
+            let (u, v) = (x / w - 0.5, y / h - 0.5);
+            let mut k = exposure * (1.0 + fall_x * u + fall_y * v);
+            if let Some((angle, offset, depth)) = shade {
+                let (sin, cos) = angle.sin_cos();
+                k *= 1.0 - (1.0 - depth) * smooth(-0.02, 0.02, u * cos + v * sin - offset);
+            }
+            let mut c = [pixel[0] * k * tint[0], pixel[1] * k * tint[1], pixel[2] * k * tint[2]];
+            if let Some((sx, sy, radius, power)) = spot {
+                let d2 = ((x - sx).powi(2) + (y - sy).powi(2)) / (radius * radius);
+                c = mix(c, [1.1; 3], power * (-d2).exp());
+            }
+            *pixel = mix(c, [0.7; 3], haze);
+        }
+    }
+
+    /// Camera's blur, sensor noise and JPEG, in grey.
+    pub(crate) fn expose_grey(&self, random: &mut Random) -> Vec<u8> {
+        let mut plane: Vec<f32> = self.pixels.iter().map(|c| grey(*c)).collect();
+        let passes = random.weighted(&[0.6, 0.28, 0.12]);
+        for _ in 0..passes {
+            let amount = random.range(0.1, 0.33);
+            blur(&mut plane, self.width, self.height, amount, amount);
+        }
+        if random.chance(0.06) {
+            let amount = random.range(0.2, 0.33); // a moved hand
+            for _ in 0..3 {
+                blur(&mut plane, self.width, self.height, amount, 0.0);
+            }
+        }
+        let strength = if random.chance(0.7) { random.range(0.0, 4.0) } else { random.range(4.0, 10.0) };
+        let bytes: Vec<u8> = plane.iter().map(|v| (v + random.gauss(strength)).clamp(0.0, 255.0) as u8).collect();
+        if !random.chance(0.3) {
+            return bytes;
+        }
+        let quality = random.int(25, 90) as u8;
+        recompress(&bytes, self.width, self.height, quality).unwrap_or(bytes)
+    }
+
+    /// The picture in colour, 8 bits a channel, for files and contact sheets.
+    pub(crate) fn to_rgb(&self, random: &mut Random) -> Vec<u8> {
+        let strength = random.range(0.0, 5.0);
+        self.pixels.iter().flat_map(|c| c.map(|v| (v * 255.0 + random.gauss(strength)).clamp(0.0, 255.0) as u8)).collect()
+    }
+}
+
+fn recompress(bytes: &[u8], width: usize, height: usize, quality: u8) -> Option<Vec<u8>> {
+    let mut file = Vec::new();
+    JpegEncoder::new_with_quality(&mut file, quality).encode(bytes, width as u32, height as u32, ExtendedColorType::L8).ok()?;
+    let image = DynamicImage::from_decoder(JpegDecoder::new(std::io::Cursor::new(file)).ok()?).ok()?;
+    Some(image.into_luma8().into_raw())
+}
+
+/// One pass of the kernel [k, 1 - 2k, k] along each side.
+fn blur(plane: &mut [f32], width: usize, height: usize, along: f32, across: f32) {
+    for row in plane.chunks_exact_mut(width) {
+        let mut before = row[0];
+        for x in 0..width {
+            let now = row[x];
+            let after = row[(x + 1).min(width - 1)];
+            row[x] = now * (1.0 - 2.0 * along) + along * (before + after);
+            before = now;
+        }
+    }
+    if across == 0.0 {
+        return;
+    }
+    for x in 0..width {
+        let mut before = plane[x];
+        for y in 0..height {
+            let now = plane[y * width + x];
+            let after = plane[(y + 1).min(height - 1) * width + x];
+            plane[y * width + x] = now * (1.0 - 2.0 * across) + across * (before + after);
+            before = now;
+        }
+    }
+}

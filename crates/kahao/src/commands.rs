@@ -1,0 +1,6 @@
+//! The subcommands, one file each. Each gives the exit code; an error is a sentence for the caller.
+
+pub(crate) mod health;
+pub(crate) mod keys;
+pub(crate) mod read;
+pub(crate) mod serve;

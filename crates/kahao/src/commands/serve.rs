@@ -1,0 +1,92 @@
+//! `kahao serve`: the service.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use kahao_reader::CardReader;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
+
+use crate::config::ServeConfig;
+use crate::state::{Shared, State};
+use crate::store::{KeyChange, Store};
+use crate::{fetch, routes, server, telemetry};
+
+/// Serves until SIGTERM or Ctrl-C.
+pub(crate) fn run(config: &ServeConfig) -> anyhow::Result<ExitCode> {
+    telemetry::start(&config.telemetry);
+    // Checked and opened before the models are loaded, which takes longer.
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(start(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn start(config: &ServeConfig) -> anyhow::Result<()> {
+    let store = Store::open(&config.store.database).await?;
+    let is_first_start = !store.has_usable_key().await?;
+    if is_first_start && !config.listen.ip().is_loopback() {
+        bail!(
+            "{} can be reached from outside and there is no usable key: make one first with `kahao keys create --name NAME --database {}`",
+            config.listen,
+            config.store.database,
+        );
+    }
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}: choose another with --listen", config.listen))?;
+    let reader = CardReader::new()?;
+    let read = Arc::new(move |picture: &[u8]| reader.read(picture));
+    let state = State::new(config, store, read, fetch::is_public)?;
+    let address = listener.local_addr()?;
+    if is_first_start && state.store.list_keys().await?.is_empty() {
+        greet(&state.store, address).await?;
+    }
+    tracing::info!(%address, "listening");
+
+    let stop = wait_for_end(Arc::clone(&state), Duration::from_secs(config.drain_s));
+    server::serve(listener, routes::router(state), stop).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Makes the first key of an empty store and says how to use it.
+async fn greet(store: &Store, address: std::net::SocketAddr) -> anyhow::Result<()> {
+    let fresh = store.create_key("first", &KeyChange::default()).await?;
+    println!(
+        "kahao has made its first key. It is shown once:
+
+  AppCode    {appcode}
+  AppKey     {app_key}
+  AppSecret  {app_secret}
+
+Try it with a picture of a card:
+
+  curl -H 'Authorization: APPCODE {appcode}' -F image=@card.jpg http://{address}/api/bank_card_ocr/v1
+",
+        appcode = fresh.appcode.reveal(),
+        app_key = fresh.key.app_key,
+        app_secret = fresh.key.app_secret.reveal(),
+    );
+    Ok(())
+}
+
+/// Done when the service should stop listening. On SIGTERM it refuses new work for a while before that,
+/// so that load balancers take it out; whoever presses Ctrl-C does not want to wait.
+async fn wait_for_end(state: Shared, drain: Duration) {
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
+    let terminated = tokio::select! {
+        _ = terminate.recv() => true,
+        _ = tokio::signal::ctrl_c() => false,
+    };
+    state.start_draining();
+    tracing::info!("draining");
+    if terminated {
+        tokio::select! {
+            () = sleep(drain) => {}
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+}

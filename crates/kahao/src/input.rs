@@ -1,0 +1,221 @@
+//! The body of a request -> where the picture is. Three forms of body, one result; limits before memory.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use futures_util::{StreamExt, stream};
+use serde::Deserialize;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Longest picture file, as the API's page says.
+pub(crate) const MAX_PICTURE_BYTES: usize = 20 * 1024 * 1024;
+
+/// Longest body: the longest picture in base64 (4/3), with escaped line breaks after every 76 characters
+/// (4/76) and the rest of the JSON.
+pub(crate) const MAX_BODY_BYTES: usize = 30 * 1024 * 1024;
+
+/// A body that comes slower than this is an attack or a broken line.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why a body gives no picture. The texts are public.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InputError {
+    #[error("the body is larger than 30 MB")]
+    BodyTooLarge,
+    #[error("the body broke off or took more than 60 seconds")]
+    BodyBrokeOff,
+    #[error("Content-Type must be application/json, multipart/form-data, image/* or application/octet-stream, without Content-Encoding")]
+    ContentType,
+    #[error("the body is not valid JSON: line {line}, column {column}")]
+    NotJson { line: usize, column: usize },
+    #[error("the JSON must be an object with image_base64 or image_url as strings and detail as true or false")]
+    WrongFields,
+    #[error("no picture: send image_base64 or image_url")]
+    NoPicture,
+    #[error("image_base64 is not valid base64")]
+    BadBase64,
+    #[error("the multipart body is malformed")]
+    BadMultipart,
+    #[error("the picture file has {bytes} bytes, at most 20971520 are read: send a smaller file")]
+    PictureTooLarge { bytes: usize },
+}
+
+/// What a request asks to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Input {
+    pub(crate) source: Source,
+    /// The caller wants the fields beyond those of the hosted API.
+    pub(crate) detail: bool,
+}
+
+/// Where the picture is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Picture(Bytes),
+    Url(String),
+}
+
+/// Reads a body into memory, up to [`MAX_BODY_BYTES`].
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, InputError> {
+    if declared_length(headers).is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+        discard(headers, body);
+        return Err(InputError::BodyTooLarge);
+    }
+    let deadline = Instant::now() + BODY_TIMEOUT;
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = timeout_at(deadline, chunks.next()).await.map_err(|_| InputError::BodyBrokeOff)? {
+        let chunk = chunk.map_err(|_| InputError::BodyBrokeOff)?;
+        if bytes.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(InputError::BodyTooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+/// Lets a refused body run dry while the refusal is on its way. Closing on it instead would reset the
+/// connection, and a client that still writes would never see the reason. A client that waits for
+/// `100 Continue` sends nothing, so nothing is asked for.
+pub(crate) fn discard(headers: &HeaderMap, body: Body) {
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    tokio::spawn(timeout(Duration::from_secs(10), async move {
+        let mut chunks = body.into_data_stream();
+        let mut left = 2 * MAX_BODY_BYTES;
+        while let Some(Ok(chunk)) = chunks.next().await
+            && left > chunk.len()
+        {
+            left -= chunk.len();
+        }
+    }));
+}
+
+/// Finds the picture in a body of any of the accepted forms.
+pub(crate) async fn read_input(head: &Parts, body: Bytes) -> Result<Input, InputError> {
+    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if head.headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(InputError::ContentType);
+    }
+    let input = match essence.as_str() {
+        "application/json" => read_json(&body)?,
+        "multipart/form-data" => read_multipart(content_type, body).await?,
+        "application/octet-stream" => read_raw(head, body),
+        image if image.starts_with("image/") => read_raw(head, body),
+        _ => return Err(InputError::ContentType),
+    };
+    match &input.source {
+        Source::Picture(picture) if picture.is_empty() => Err(InputError::NoPicture),
+        Source::Picture(picture) if picture.len() > MAX_PICTURE_BYTES => {
+            Err(InputError::PictureTooLarge { bytes: picture.len() })
+        }
+        _ => Ok(input),
+    }
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The JSON body. Unknown fields are ignored: clients of the hosted API send some.
+#[derive(Deserialize)]
+struct JsonBody<'a> {
+    #[serde(borrow, default)]
+    image_base64: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    image_url: Option<Cow<'a, str>>,
+    #[serde(default)]
+    detail: Option<bool>,
+}
+
+fn read_json(body: &[u8]) -> Result<Input, InputError> {
+    // Some clients write a byte order mark, which RFC 8259 8.1 lets a reader ignore.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    // serde would take an array for the fields in their order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(InputError::WrongFields);
+    }
+    let body: JsonBody<'_> = serde_json::from_slice(body).map_err(|error| {
+        match error.classify() {
+            serde_json::error::Category::Data => InputError::WrongFields,
+            _ => InputError::NotJson { line: error.line(), column: error.column() },
+        }
+    })?;
+    choose(body.image_base64.as_deref(), body.image_url.as_deref(), body.detail.unwrap_or(false))
+}
+
+/// `image_base64` wins over `image_url`: it needs no network.
+fn choose(base64: Option<&str>, url: Option<&str>, detail: bool) -> Result<Input, InputError> {
+    let filled = |text: &&str| !text.trim().is_empty();
+    let source = match (base64.filter(filled), url.filter(filled)) {
+        (Some(base64), _) => Source::Picture(decode_base64(base64)?.into()),
+        (None, Some(url)) => Source::Url(url.to_owned()),
+        (None, None) => return Err(InputError::NoPicture),
+    };
+    Ok(Input { source, detail })
+}
+
+/// Base64 as people send it: with a `data:` prefix, line breaks, in the URL-safe alphabet, unpadded.
+fn decode_base64(text: &str) -> Result<Vec<u8>, InputError> {
+    let text = text.trim_start();
+    let is_data_url = text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:"));
+    let text = match text.split_once(',') {
+        Some((_, payload)) if is_data_url => payload,
+        _ => text,
+    };
+    let mut bytes = text.as_bytes().to_vec();
+    for byte in &mut bytes {
+        *byte = match *byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => other,
+        };
+    }
+    let length = base64_simd::forgiving_decode_inplace(&mut bytes).map_err(|_| InputError::BadBase64)?.len();
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+/// A form with a file part `image`; the fields of the JSON body are accepted as text parts.
+async fn read_multipart(content_type: &str, body: Bytes) -> Result<Input, InputError> {
+    let boundary = multer::parse_boundary(content_type).map_err(|_| InputError::BadMultipart)?;
+    let whole = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
+    let mut form = multer::Multipart::new(whole, boundary);
+    let (mut image, mut base64, mut url, mut detail) = (None, None, None, false);
+    while let Some(part) = form.next_field().await.map_err(|_| InputError::BadMultipart)? {
+        let name = part.name().unwrap_or_default().to_owned();
+        let bytes = part.bytes().await.map_err(|_| InputError::BadMultipart)?;
+        let text = || String::from_utf8(bytes.to_vec()).map_err(|_| InputError::BadMultipart);
+        match name.as_str() {
+            "image" => image = Some(bytes),
+            "image_base64" => base64 = Some(text()?),
+            "image_url" => url = Some(text()?),
+            "detail" => detail = is_true(text()?.trim()),
+            _ => {}
+        }
+    }
+    match image {
+        Some(image) => Ok(Input { source: Source::Picture(image), detail }),
+        None => choose(base64.as_deref(), url.as_deref(), detail),
+    }
+}
+
+/// The picture itself; `?detail=true` stands for the field that has no place in such a body.
+fn read_raw(head: &Parts, body: Bytes) -> Input {
+    let query = head.uri.query().unwrap_or_default();
+    let detail = query.split('&').filter_map(|pair| pair.strip_prefix("detail=")).any(is_true);
+    Input { source: Source::Picture(body), detail }
+}
+
+fn is_true(text: &str) -> bool {
+    matches!(text, "true" | "1")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! The one envelope of every answer, and the JSON of a card. Field names and types are the wire contract
+//! in docs/API.md.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use kahao_reader::geometry::Quad;
+use kahao_reader::{CardReading, CharReading, FieldReading};
+use serde::Serialize;
+
+/// An answer before it has its request's id. As a response it is empty: the middleware that knows the
+/// id takes it from the extensions and writes the envelope.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    msg: String,
+    msg_cn: String,
+    success: bool,
+    data: Data,
+    credit: Option<i64>,
+    retry_after_s: Option<u64>,
+}
+
+/// `data`: `{}` or `{"content":[…]}`.
+#[derive(Clone, Default, Serialize)]
+struct Data {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Vec<Card>>,
+}
+
+/// The envelope, in the order of the API's page.
+#[derive(Serialize)]
+pub(crate) struct Envelope<'a> {
+    code: u16,
+    msg: &'a str,
+    message: &'a str,
+    msg_cn: &'a str,
+    success: bool,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credit: Option<i64>,
+    data: &'a Data,
+}
+
+impl Answer {
+    /// The cards of a picture.
+    pub(crate) fn cards(readings: &[CardReading], detail: bool) -> Self {
+        let content = readings.iter().map(|reading| Card::new(reading, detail)).collect();
+        Self { data: Data { content: Some(content) }, ..Self::ok() }
+    }
+
+    /// The calls that the caller has left.
+    pub(crate) fn credit(calls: i64) -> Self {
+        Self { credit: Some(calls), ..Self::ok() }
+    }
+
+    /// Success, and nothing to say.
+    pub(crate) fn ok() -> Self {
+        Self { success: true, ..Self::refusal(StatusCode::OK, "OK".into(), "成功".into(), None) }
+    }
+
+    /// No success. `msg` must be ASCII: it is sent as a header too.
+    pub(crate) fn refusal(
+        status: StatusCode,
+        msg: String,
+        msg_cn: String,
+        retry_after_s: Option<u64>,
+    ) -> Self {
+        Self { status, msg, msg_cn, success: false, data: Data::default(), credit: None, retry_after_s }
+    }
+
+    /// What is sent as JSON.
+    pub(crate) fn envelope<'a>(&'a self, request_id: &'a str) -> Envelope<'a> {
+        Envelope {
+            code: self.status.as_u16(),
+            msg: &self.msg,
+            message: &self.msg,
+            msg_cn: &self.msg_cn,
+            success: self.success,
+            request_id,
+            credit: self.credit,
+            data: &self.data,
+        }
+    }
+
+    /// The HTTP response. `request_id` must be fit for a header.
+    pub(crate) fn into_http(self, request_id: &str) -> Response {
+        let json = serde_json::to_vec(&self.envelope(request_id)).expect("no map with odd keys, no failing type");
+        let mut response = (self.status, json).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        // Card data belongs in no cache.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert("x-request-id", id.clone());
+            headers.insert("x-ca-request-id", id);
+        }
+        // Clients of the Alibaba gateway look for the reason here.
+        if !self.success
+            && let Ok(msg) = HeaderValue::from_str(&self.msg)
+        {
+            headers.insert("x-ca-error-message", msg);
+        }
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        // RFC 9110 11.6.1: a 401 names the way in.
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("APPCODE"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// One item of `content`.
+#[derive(Clone, Serialize)]
+struct Card {
+    number: String,
+    prob: f64,
+    name: String,
+    r#type: &'static str,
+    valid_date: String,
+    keypoints: Vec<Keypoint>,
+    #[serde(flatten)]
+    detail: Option<Detail>,
+}
+
+/// The fields that `detail` adds. What the reader does not read yet is there and empty.
+#[derive(Clone, Serialize)]
+struct Detail {
+    valid_from: &'static str,
+    holder: &'static str,
+    bank_code: String,
+    bank_short_name: String,
+    card_name: String,
+    scheme: &'static str,
+    luhn_valid: bool,
+    number_grouped: String,
+    fields: Vec<Field>,
+    card: Place,
+}
+
+#[derive(Clone, Serialize)]
+struct Field {
+    kind: &'static str,
+    text: String,
+    prob: f64,
+    keypoints: Vec<Keypoint>,
+    chars: Vec<Char>,
+}
+
+#[derive(Clone, Serialize)]
+struct Char {
+    char: char,
+    prob: f64,
+}
+
+/// Where the card itself lies.
+#[derive(Clone, Serialize)]
+struct Place {
+    keypoints: Vec<Keypoint>,
+    rotation: u16,
+    layout: &'static str,
+}
+
+#[derive(Clone, Serialize)]
+struct Keypoint {
+    x: i64,
+    y: i64,
+}
+
+impl Card {
+    fn new(reading: &CardReading, detail: bool) -> Self {
+        Self {
+            number: reading.number.value.digits().to_owned(),
+            prob: prob(reading.number.prob),
+            name: reading.issuer.as_ref().map(|issuer| issuer.name.clone()).unwrap_or_default(),
+            r#type: reading.card_type.map(|kind| kind.name_cn()).unwrap_or_default(),
+            valid_date: reading.valid_date.as_ref().map(|date| date.value.to_string()).unwrap_or_default(),
+            keypoints: keypoints(&reading.number.quad),
+            detail: detail.then(|| Detail::new(reading)),
+        }
+    }
+}
+
+impl Detail {
+    fn new(reading: &CardReading) -> Self {
+        let issuer = reading.issuer.as_ref();
+        let number = Field::new("number", &reading.number);
+        let valid_date = reading.valid_date.as_ref().map(|date| Field::new("valid_date", date));
+        Self {
+            valid_from: "",
+            holder: "",
+            bank_code: issuer.map(|issuer| issuer.code.clone()).unwrap_or_default(),
+            bank_short_name: issuer.map(|issuer| issuer.short_name.clone()).unwrap_or_default(),
+            card_name: reading.card_name.clone().unwrap_or_default(),
+            scheme: reading.scheme.map(|scheme| scheme.as_str()).unwrap_or_default(),
+            luhn_valid: reading.number.value.luhn_valid(),
+            number_grouped: reading.number.text.clone(),
+            fields: std::iter::once(number).chain(valid_date).collect(),
+            card: Place { keypoints: Vec::new(), rotation: rotation(&reading.number.quad), layout: "" },
+        }
+    }
+}
+
+impl Field {
+    fn new<T>(kind: &'static str, field: &FieldReading<T>) -> Self {
+        let char = |c: &CharReading| Char { char: c.char, prob: prob(c.prob) };
+        Self {
+            kind,
+            text: field.text.clone(),
+            prob: prob(field.prob),
+            keypoints: keypoints(&field.quad),
+            chars: field.chars.iter().map(char).collect(),
+        }
+    }
+}
+
+/// 0 to 1 and never NaN, which JSON does not have.
+fn prob(prob: f32) -> f64 {
+    if prob.is_nan() { 0.0 } else { f64::from(prob.clamp(0.0, 1.0)) }
+}
+
+fn keypoints(quad: &Quad) -> Vec<Keypoint> {
+    // A cast of a float saturates, and takes NaN for 0.
+    quad.0.iter().map(|p| Keypoint { x: p.x.round() as i64, y: p.y.round() as i64 }).collect()
+}
+
+/// How far a text is turned clockwise in the picture, to the nearest quarter.
+fn rotation(quad: &Quad) -> u16 {
+    let [start, end, ..] = quad.0;
+    let (dx, dy) = (end.x - start.x, end.y - start.y);
+    match (dx.abs() >= dy.abs(), dx >= 0.0, dy >= 0.0) {
+        (true, true, _) => 0,
+        (false, _, true) => 90,
+        (true, false, _) => 180,
+        (false, _, false) => 270,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

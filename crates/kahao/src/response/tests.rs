@@ -1,0 +1,113 @@
+use super::*;
+use kahao_reader::card::{CardType, Expiry, Issuer, Pan, Scheme};
+use kahao_reader::geometry::Point;
+
+/// A reading of an invented card.
+pub(crate) fn reading() -> CardReading {
+    let digits = "4111111111111111";
+    let chars = |text: &str| text.chars().map(|char| CharReading { char, prob: 0.5 }).collect();
+    CardReading {
+        number: FieldReading {
+            value: digits.parse::<Pan>().unwrap(),
+            text: "4111 1111 1111 1111".into(),
+            prob: 0.999_999_17,
+            quad: Quad([
+                Point { x: 50.4, y: 19.5 },
+                Point { x: 149.6, y: 20.0 },
+                Point { x: 150.0, y: 60.2 },
+                Point { x: -0.6, y: 60.0 },
+            ]),
+            chars: chars(digits),
+        },
+        valid_date: Some(FieldReading {
+            value: Expiry::new(9, 2027).unwrap(),
+            text: "09/27".into(),
+            prob: 0.75,
+            quad: Quad([Point { x: 1.0, y: 2.0 }; 4]),
+            chars: chars("09/27"),
+        }),
+        issuer: Some(Issuer {
+            name: "中国邮政储蓄银行股份有限公司".into(),
+            short_name: "邮储银行".into(),
+            code: "PSBC".into(),
+        }),
+        card_type: Some(CardType::Credit),
+        card_name: Some("绿卡".into()),
+        scheme: Some(Scheme::Visa),
+    }
+}
+
+fn json(answer: &Answer) -> String {
+    serde_json::to_string(&answer.envelope("r-1")).unwrap()
+}
+
+#[test]
+fn the_answer_is_that_of_the_page() {
+    insta::assert_snapshot!(json(&Answer::cards(&[reading()], false)), @"");
+    insta::assert_snapshot!(json(&Answer::credit(-1)), @"");
+    let refusal = Answer::refusal(StatusCode::BAD_REQUEST, "no".into(), "不".into(), None);
+    insta::assert_snapshot!(json(&refusal), @"");
+}
+
+#[test]
+fn detail_adds_every_documented_field() {
+    let mut reading = reading();
+    reading.number.chars.truncate(1);
+    reading.valid_date = None;
+    insta::assert_snapshot!(json(&Answer::cards(&[reading], true)), @"");
+}
+
+#[test]
+fn what_is_unknown_is_empty_and_never_null() {
+    let reading = CardReading {
+        valid_date: None,
+        issuer: None,
+        card_type: None,
+        card_name: None,
+        scheme: None,
+        ..reading()
+    };
+    let json = json(&Answer::cards(&[reading], true));
+    for part in [r#""name":"""#, r#""type":"""#, r#""valid_date":"""#, r#""bank_code":"""#, r#""scheme":"""#] {
+        assert!(json.contains(part), "{part}");
+    }
+    assert!(!json.contains("null"));
+}
+
+/// The keys and JSON types of the example on the API's page (section 3.4).
+#[test]
+fn the_shape_is_that_of_the_page_s_example() {
+    let page: serde_json::Value = serde_json::from_str(
+        r#"{"content":[{"number":"6259198888888888","prob":0.9999991655349731,
+            "name":"中国邮政储蓄银行股份有限公司","type":"贷记卡",
+            "keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":50,"y":60}]}]}"#,
+    )
+    .unwrap();
+    let ours: serde_json::Value = serde_json::from_str(&json(&Answer::cards(&[reading()], false))).unwrap();
+    let (page, ours) = (&page["content"][0], &ours["data"]["content"][0]);
+    for (key, example) in page.as_object().unwrap() {
+        assert_eq!(std::mem::discriminant(example), std::mem::discriminant(&ours[key]), "{key}");
+    }
+    let extra: Vec<_> = ours.as_object().unwrap().keys().filter(|key| page.get(key).is_none()).collect();
+    assert_eq!(extra, ["valid_date"], "the page promises the expiry date but names no field");
+    assert_eq!(ours["keypoints"].as_array().unwrap().len(), 4);
+    assert!(ours["keypoints"].as_array().unwrap().iter().all(|p| p["x"].is_i64() && p["y"].is_i64()));
+}
+
+#[test]
+fn odd_floats_become_numbers() {
+    for (given, sent) in [(f32::NAN, 0.0), (-1.0, 0.0), (2.0, 1.0), (0.5, 0.5)] {
+        assert_eq!(prob(given), sent);
+    }
+    let quad = Quad([Point { x: f32::NAN, y: f32::INFINITY }; 4]);
+    assert_eq!((keypoints(&quad)[0].x, keypoints(&quad)[0].y), (0, i64::MAX));
+}
+
+#[test]
+fn rotation_follows_the_text() {
+    for (end, turned) in [((9.0, 1.0), 0), ((1.0, 9.0), 90), ((-9.0, 1.0), 180), ((1.0, -9.0), 270), ((0.0, 0.0), 0)] {
+        let mut quad = Quad([Point { x: 0.0, y: 0.0 }; 4]);
+        quad.0[1] = Point { x: end.0, y: end.1 };
+        assert_eq!(rotation(&quad), turned, "{end:?}");
+    }
+}

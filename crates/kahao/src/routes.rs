@@ -1,0 +1,28 @@
+//! The URL table. What surrounds the handlers is in `middleware`, who gets to them in `admission`.
+
+mod bank_card_ocr;
+mod credit;
+mod health;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::error::ApiError;
+use crate::middleware::envelope;
+use crate::state::Shared;
+
+/// Every URL of the service.
+pub(crate) fn router(state: Shared) -> Router {
+    Router::new()
+        .route("/api/bank_card_ocr/v1", post(bank_card_ocr::read_bank_card))
+        .route("/api/bank_card_ocr/v1/credit", post(credit::read_credit))
+        .route("/health/live", get(health::check_live))
+        .route("/health/ready", get(health::check_ready))
+        .fallback(async || ApiError::NoSuchPath)
+        .method_not_allowed_fallback(async || ApiError::WrongMethod)
+        .layer(axum::middleware::from_fn(envelope))
+        .with_state(state)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,21 @@
+//! `/health/live` and `/health/ready`, for load balancers and container runtimes.
+
+use axum::extract::State;
+
+use crate::error::ApiError;
+use crate::response::Answer;
+use crate::state::Shared;
+
+/// The process answers.
+pub(crate) async fn check_live() -> Answer {
+    Answer::ok()
+}
+
+/// New work is welcome: the models are loaded (nothing listens before), the store answers and the
+/// service is not about to end.
+pub(crate) async fn check_ready(State(state): State<Shared>) -> Result<Answer, ApiError> {
+    if state.is_draining() {
+        return Err(ApiError::Draining);
+    }
+    if state.store.is_alive().await { Ok(Answer::ok()) } else { Err(ApiError::NotReady) }
+}

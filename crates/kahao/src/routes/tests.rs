@@ -1,0 +1,143 @@
+//! The real router, in-process: every row of the code table of docs/API.md, the ways to authenticate, and
+//! what the log holds.
+
+mod codes;
+mod credentials;
+mod log;
+mod load;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request, request};
+use kahao_reader::{CardReading, ReadError};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use super::router;
+use crate::config::{ServeConfig, tests::defaults};
+use crate::response::tests::reading;
+use crate::state::{Shared, State};
+use crate::store::{FreshKey, KeyChange, Store};
+
+const PATH: &str = "/api/bank_card_ocr/v1";
+const CREDIT_PATH: &str = "/api/bank_card_ocr/v1/credit";
+
+/// The service with a fake reader, a store of its own and one key.
+pub(super) struct Service {
+    state: Shared,
+    router: Router,
+    fresh: FreshKey,
+    _folder: TempDir,
+}
+
+/// An answer as a client sees it.
+pub(super) struct Answered {
+    status: u16,
+    headers: HeaderMap,
+    json: Value,
+}
+
+/// Reads what the test wrote into the "picture".
+fn fake_read(picture: &[u8]) -> Result<Vec<CardReading>, ReadError> {
+    Err(match picture {
+        b"card" => return Ok(vec![reading()]),
+        b"two cards" => return Ok(vec![reading(), reading()]),
+        b"no card" => ReadError::NoCard,
+        b"blurred" => ReadError::NotLegible,
+        b"cut" => ReadError::Damaged { format: "JPEG" },
+        b"tiny" => ReadError::TooSmall { width: 14, height: 20, min_side_px: 15 },
+        b"huge" => ReadError::TooLarge { width: 8193, height: 20, max_side_px: 8192 },
+        b"model" => ReadError::Model,
+        b"panic" => panic!("4111111111111111 in a panic"),
+        _ => ReadError::UnsupportedFormat,
+    })
+}
+
+async fn service() -> Service {
+    service_with(defaults(), fake_read).await
+}
+
+async fn service_with(
+    config: ServeConfig,
+    read: impl Fn(&[u8]) -> Result<Vec<CardReading>, ReadError> + Send + Sync + 'static,
+) -> Service {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("keys.db").display());
+    let store = Store::open(&url).await.unwrap();
+    let fresh = store.create_key("test", &KeyChange::default()).await.unwrap();
+    let state = State::new(&config, store, Arc::new(read), |address: IpAddr| address.is_loopback()).unwrap();
+    Service { router: router(Arc::clone(&state)), state, fresh, _folder: folder }
+}
+
+impl Service {
+    /// A request with the key's AppCode.
+    fn request(&self) -> request::Builder {
+        let appcode = format!("APPCODE {}", self.fresh.appcode.reveal());
+        Request::post(PATH).header("authorization", appcode)
+    }
+
+    /// Posts these bytes as a picture.
+    async fn post_picture(&self, picture: &'static str) -> Answered {
+        self.send(self.request().header("content-type", "image/jpeg").body(picture.into()).unwrap()).await
+    }
+
+    async fn post_json(&self, body: impl Into<Body>) -> Answered {
+        self.send(self.request().header("content-type", "application/json").body(body.into()).unwrap()).await
+    }
+
+    async fn send(&self, mut request: Request<Body>) -> Answered {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([203, 0, 113, 9], 1234))));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let json = serde_json::from_slice(&body).expect("every answer is JSON");
+        let answered = Answered { status: head.status.as_u16(), headers: head.headers, json };
+        answered.assert_envelope();
+        answered
+    }
+
+    async fn change(&self, change: KeyChange) {
+        self.state.store.update_key("test", &change).await.unwrap();
+    }
+}
+
+impl Answered {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Status and text; on a refusal.
+    fn refusal(&self) -> (u16, &str) {
+        assert_eq!(self.json["success"], false);
+        assert_eq!(self.json["data"], json!({}));
+        (self.status, self.json["msg"].as_str().unwrap())
+    }
+
+    /// What holds for every answer.
+    fn assert_envelope(&self) {
+        assert_eq!(self.json["code"], self.status);
+        assert_eq!(self.json["msg"], self.json["message"]);
+        assert!(self.json["data"].is_object());
+        assert_eq!(self.header("content-type"), "application/json; charset=utf-8");
+        assert_eq!(self.header("cache-control"), "no-store");
+        let id = self.json["request_id"].as_str().unwrap();
+        assert_eq!(id.len(), 32);
+        assert_eq!((self.header("x-request-id"), self.header("x-ca-request-id")), (id, id));
+        let msg = self.json["msg"].as_str().unwrap();
+        let msg_cn = self.json["msg_cn"].as_str().unwrap();
+        assert!(msg.is_ascii() && !msg_cn.is_ascii(), "{msg} {msg_cn}");
+        let success = self.json["success"] == true;
+        assert_eq!(self.header("x-ca-error-message"), if success { "" } else { msg });
+        assert_eq!(self.headers.contains_key("retry-after"), matches!(self.status, 429 | 503));
+    }
+}
+
+pub(super) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+}

@@ -1,0 +1,62 @@
+//! What every request shares.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+
+use crate::auth::Auth;
+use crate::config::ServeConfig;
+use crate::fetch::{Fetcher, MayReach};
+use crate::input::MAX_PICTURE_BYTES;
+use crate::limits::RateLimits;
+use crate::store::Store;
+use crate::workers::{Read, Workers};
+
+/// The parts of the service.
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) auth: Auth,
+    pub(crate) rates: RateLimits,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) workers: Workers,
+    /// One permit for each request whose body is in memory.
+    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    draining: AtomicBool,
+}
+
+/// The state as handlers hold it.
+pub(crate) type Shared = Arc<State>;
+
+impl State {
+    /// Puts the parts together; `read` and `may_reach` are the two that tests replace.
+    pub(crate) fn new(
+        config: &ServeConfig,
+        store: Store,
+        read: Arc<Read>,
+        may_reach: MayReach,
+    ) -> anyhow::Result<Shared> {
+        Ok(Arc::new(Self {
+            store,
+            auth: Auth::new(&config.auth),
+            rates: RateLimits::default(),
+            fetcher: Fetcher::new(&config.fetch, may_reach, MAX_PICTURE_BYTES)?,
+            workers: Workers::start(&config.workers, read)?,
+            requests: Arc::new(Semaphore::new(config.admission.max_requests as usize)),
+            trusted_proxies: config.admission.trusted_proxies.clone(),
+            draining: AtomicBool::new(false),
+        }))
+    }
+
+    /// From now on new work is refused; what was let in finishes.
+    pub(crate) fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether new work is refused because the service is about to end.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,54 @@
+//! What is written about the service while it runs: log lines on standard error. Other crates are heard
+//! from `warn` up only, whatever the level: at `trace` they would write headers and bodies.
+
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+/// Settings of the log.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Config {
+    /// How log lines are written
+    #[arg(long, env = "KAHAO_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub(crate) log_format: Format,
+    /// How much is logged: off, error, warn, info, debug or trace
+    #[arg(long, env = "KAHAO_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub(crate) log_level: LevelFilter,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+}
+
+/// Starts the log of this process.
+pub(crate) fn start(config: &Config) {
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = match config.log_format {
+        Format::Text => layer.with_ansi(false).boxed(),
+        Format::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(levels(config.log_level))).init();
+    log_panics();
+}
+
+/// Who is heard at a level.
+pub(crate) fn levels(level: LevelFilter) -> Targets {
+    Targets::new().with_target("kahao", level).with_default(LevelFilter::WARN.min(level))
+}
+
+/// Logs where a panic happened and nothing of what it says: the text of a failed slice quotes the
+/// string it failed on, which may be a card number.
+pub(crate) fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
+}

@@ -1,0 +1,259 @@
+//! Where reading happens: a bounded queue, then plain CPU threads. A full queue refuses at once; a
+//! picture that waits too long is dropped. The async side never computes, the threads never wait for
+//! the network.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use kahao_reader::{CardReading, ReadError};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How a picture is read: the models in the service, a fake in tests.
+pub(crate) type Read = dyn Fn(&[u8]) -> Result<Vec<CardReading>, ReadError> + Send + Sync;
+
+/// Settings of the workers.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Config {
+    /// Threads that read pictures; 0 is one for each core
+    #[arg(long, env = "KAHAO_WORKERS", value_name = "N", default_value_t = 0)]
+    pub(crate) workers: usize,
+    /// Pictures that may wait for a worker before requests are refused with 429
+    #[arg(long, env = "KAHAO_QUEUE", value_name = "N", default_value_t = 32)]
+    pub(crate) queue: usize,
+    /// How long a picture may wait for a worker before its request is answered 503, in milliseconds
+    #[arg(long, env = "KAHAO_QUEUE_WAIT_MS", value_name = "MS", default_value_t = 5000)]
+    pub(crate) queue_wait_ms: u64,
+}
+
+/// Why a picture did not get its reading.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkError {
+    #[error("the server is busy: its queue is full")]
+    QueueFull,
+    #[error("the server is busy: waited too long for a worker")]
+    WaitedTooLong,
+    #[error("the reader panicked")]
+    Panicked,
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// The queue and its threads, which end when this is dropped.
+pub(crate) struct Workers {
+    queue: Arc<Queue>,
+    queue_wait: Duration,
+}
+
+struct Queue {
+    jobs: Mutex<Jobs>,
+    changed: Condvar,
+    /// Most pictures waiting or being read.
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    running: usize,
+    closed: bool,
+}
+
+struct Job {
+    picture: Bytes,
+    started: oneshot::Sender<()>,
+    answer: oneshot::Sender<Result<Vec<CardReading>, WorkError>>,
+}
+
+impl Workers {
+    /// Starts the threads.
+    pub(crate) fn start(config: &Config, read: Arc<Read>) -> std::io::Result<Self> {
+        let threads = match config.workers {
+            0 => std::thread::available_parallelism()?.get(),
+            n => n,
+        };
+        let queue = Arc::new(Queue {
+            jobs: Mutex::default(),
+            changed: Condvar::new(),
+            capacity: threads.saturating_add(config.queue),
+        });
+        for i in 0..threads {
+            let (queue, read) = (Arc::clone(&queue), Arc::clone(&read));
+            std::thread::Builder::new().name(format!("reader-{i}")).spawn(move || queue.work(&*read))?;
+        }
+        Ok(Self { queue, queue_wait: Duration::from_millis(config.queue_wait_ms) })
+    }
+
+    /// Reads a picture on a worker. Dropping the future takes a waiting picture out of the queue.
+    pub(crate) async fn read(&self, picture: Bytes) -> Result<Vec<CardReading>, WorkError> {
+        let (started, has_started) = oneshot::channel();
+        let (answer, result) = oneshot::channel();
+        self.queue.push(Job { picture, started, answer })?;
+        match timeout(self.queue_wait, has_started).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(WorkError::Panicked),
+            Err(_) => return Err(WorkError::WaitedTooLong),
+        }
+        result.await.unwrap_or(Err(WorkError::Panicked))
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.changed.notify_all();
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Job) -> Result<(), WorkError> {
+        let mut jobs = self.lock();
+        if jobs.waiting.len() + jobs.running >= self.capacity {
+            // Those whose callers have given up take no place.
+            jobs.waiting.retain(|job| !job.answer.is_closed());
+        }
+        if jobs.waiting.len() + jobs.running >= self.capacity {
+            return Err(WorkError::QueueFull);
+        }
+        jobs.waiting.push_back(job);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The next picture that somebody still waits for; `None` when the service ends.
+    fn pop(&self) -> Option<Job> {
+        let mut jobs = self.lock();
+        loop {
+            if jobs.closed {
+                return None;
+            }
+            match jobs.waiting.pop_front() {
+                Some(job) if job.answer.is_closed() => {}
+                Some(job) => {
+                    jobs.running += 1;
+                    return Some(job);
+                }
+                None => jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn work(&self, read: &Read) {
+        while let Some(Job { picture, started, answer }) = self.pop() {
+            // The caller may be gone; then nobody hears either message.
+            let _ = started.send(());
+            let reading = catch_unwind(AssertUnwindSafe(|| read(&picture)));
+            self.lock().running -= 1;
+            let _ = answer.send(match reading {
+                Ok(reading) => reading.map_err(WorkError::Read),
+                Err(_) => Err(WorkError::Panicked),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn start(workers: usize, queue: usize, queue_wait_ms: u64, read: Arc<Read>) -> Arc<Workers> {
+        Arc::new(Workers::start(&Config { workers, queue, queue_wait_ms }, read).unwrap())
+    }
+
+    /// A reader that holds each picture until it is told to let go.
+    fn gate() -> (Arc<Read>, mpsc::Sender<()>) {
+        let (open, opened) = mpsc::channel();
+        let opened = Mutex::new(opened);
+        let read = move |_: &[u8]| {
+            let _ = opened.lock().unwrap().recv();
+            Err(ReadError::NoCard)
+        };
+        (Arc::new(read), open)
+    }
+
+    async fn settle(workers: &Workers, waiting: usize, running: usize) {
+        for _ in 0..500 {
+            {
+                let jobs = workers.queue.lock();
+                if jobs.waiting.len() == waiting && jobs.running == running {
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the queue never had {waiting} waiting and {running} running");
+    }
+
+    fn submit(workers: &Arc<Workers>) -> tokio::task::JoinHandle<Result<Vec<CardReading>, WorkError>> {
+        let workers = Arc::clone(workers);
+        tokio::spawn(async move { workers.read(Bytes::new()).await })
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once_and_recovers() {
+        let (read, open) = gate();
+        let workers = start(1, 1, 60_000, read);
+        let first = submit(&workers);
+        settle(&workers, 0, 1).await;
+        let second = submit(&workers);
+        settle(&workers, 1, 1).await;
+        assert!(matches!(workers.read(Bytes::new()).await, Err(WorkError::QueueFull)));
+        open.send(()).unwrap();
+        open.send(()).unwrap();
+        for answer in [first, second] {
+            assert!(matches!(answer.await.unwrap(), Err(WorkError::Read(ReadError::NoCard))));
+        }
+        settle(&workers, 0, 0).await;
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_left_gives_its_place_free() {
+        let (read, open) = gate();
+        let workers = start(1, 1, 60_000, read);
+        let first = submit(&workers);
+        settle(&workers, 0, 1).await;
+        let left = submit(&workers);
+        settle(&workers, 1, 1).await;
+        left.abort();
+        assert!(left.await.is_err());
+        let next = submit(&workers);
+        settle(&workers, 1, 1).await;
+        open.send(()).unwrap();
+        open.send(()).unwrap();
+        assert!(matches!(first.await.unwrap(), Err(WorkError::Read(_))));
+        assert!(matches!(next.await.unwrap(), Err(WorkError::Read(_))));
+    }
+
+    #[tokio::test]
+    async fn waiting_too_long_is_told_apart() {
+        let (read, open) = gate();
+        let workers = start(1, 1, 50, read);
+        let first = submit(&workers);
+        settle(&workers, 0, 1).await;
+        assert!(matches!(workers.read(Bytes::new()).await, Err(WorkError::WaitedTooLong)));
+        open.send(()).unwrap();
+        assert!(matches!(first.await.unwrap(), Err(WorkError::Read(_))), "a started picture may take its time");
+    }
+
+    #[tokio::test]
+    async fn a_worker_outlives_a_panic() {
+        let read = |picture: &[u8]| match picture {
+            b"bomb" => panic!("on purpose"),
+            _ => Ok(Vec::new()),
+        };
+        let workers = start(1, 8, 60_000, Arc::new(read));
+        for _ in 0..3 {
+            assert!(matches!(workers.read(Bytes::from_static(b"bomb")).await, Err(WorkError::Panicked)));
+        }
+        assert!(workers.read(Bytes::new()).await.is_ok());
+    }
+}
