@@ -128,7 +128,8 @@ impl Art {
                 let turn = random.range(0.0, 6.3);
                 let edges = (0..corners)
                     .map(|i| {
-                        let a = turn + (i as f32 + random.range(-0.3, 0.3)) * std::f32::consts::TAU / corners as f32;
+                        let a = turn
+                            + (i as f32 + random.range(-0.3, 0.3)) * std::f32::consts::TAU / corners as f32;
                         [a.cos(), a.sin(), a.cos() * cx + a.sin() * cy + random.range(1.5, 20.0)]
                     })
                     .collect();
@@ -162,7 +163,9 @@ impl Art {
         }
         if self.grain > 0.0 {
             // Metallic flakes in the lacquer: finer than a digit's stroke.
-            raster.paint(area, |x, y, c| scale(c, 1.0 + self.grain * 4.0 * (noise(self.grain_seed, x * 4.5, y * 4.5) - 0.5)));
+            raster.paint(area, |x, y, c| {
+                scale(c, 1.0 + self.grain * 4.0 * (noise(self.grain_seed, x * 4.5, y * 4.5) - 0.5))
+            });
         }
     }
 }
@@ -171,28 +174,41 @@ impl Layer {
     fn apply(&self, raster: &mut Raster) {
         let area = [raster.left, raster.top, raster.left + 1e4, raster.top + 1e4];
         match *self {
-            Layer::Noise { seed, size, stretch, octaves, colour, strength, sharp } => raster.paint(area, |x, y, c| {
-                let (mut sum, mut gain, mut k) = (0.0, 0.0, 1.0 / size);
-                for octave in 0..octaves {
-                    let weight = 0.55f32.powi(octave as i32);
-                    sum += weight * noise(seed ^ octave, x * k, y * k * stretch);
-                    gain += weight;
-                    k *= 2.1;
-                }
-                mix(c, colour, strength * smooth(0.5 - sharp, 0.5 + sharp, sum / gain))
-            }),
+            Layer::Noise { seed, size, stretch, octaves, colour, strength, sharp } => {
+                raster.paint(area, |x, y, c| {
+                    let (mut sum, mut gain, mut k) = (0.0, 0.0, 1.0 / size);
+                    for octave in 0..octaves {
+                        let weight = 0.55f32.powi(octave as i32);
+                        sum += weight * noise(seed ^ octave, x * k, y * k * stretch);
+                        gain += weight;
+                        k *= 2.1;
+                    }
+                    mix(c, colour, strength * smooth(0.5 - sharp, 0.5 + sharp, sum / gain))
+                })
+            }
             Layer::Wave { angle, offset, height, length, colour, strength, soft } => {
                 let (sin, cos) = angle.sin_cos();
                 raster.paint(area, |x, y, c| {
                     let (u, v) = ((x - 43.0) * cos + (y - 27.0) * sin, (y - 27.0) * cos - (x - 43.0) * sin);
-                    mix(c, colour, strength * smooth(0.0, soft, v - offset - height * (u * std::f32::consts::TAU / length).sin()))
+                    mix(
+                        c,
+                        colour,
+                        strength
+                            * smooth(
+                                0.0,
+                                soft,
+                                v - offset - height * (u * std::f32::consts::TAU / length).sin(),
+                            ),
+                    )
                 });
             }
-            Layer::Rings { x: cx, y: cy, radius, pitch, thick, colour, strength } => raster.paint(area, |x, y, c| {
-                let r = (x - cx).hypot(y - cy);
-                let inside = if r < radius && r.rem_euclid(pitch) < thick { 1.0 } else { 0.0 };
-                mix(c, colour, strength * inside)
-            }),
+            Layer::Rings { x: cx, y: cy, radius, pitch, thick, colour, strength } => {
+                raster.paint(area, |x, y, c| {
+                    let r = (x - cx).hypot(y - cy);
+                    let inside = if r < radius && r.rem_euclid(pitch) < thick { 1.0 } else { 0.0 };
+                    mix(c, colour, strength * inside)
+                })
+            }
             Layer::Lines { angle, pitch, thick, wave, length, colour, strength } => {
                 let (sin, cos) = angle.sin_cos();
                 raster.paint(area, |x, y, c| {
@@ -213,10 +229,13 @@ impl Layer {
                 let inside = edges.iter().all(|[a, b, d]| a * x + b * y < *d);
                 mix(c, colour, if inside { strength } else { 0.0 })
             }),
-            Layer::Contours { seed, size, level, thick, colour, strength } => raster.paint(area, |x, y, c| {
-                let v = noise(seed, x / size, y / size) * 0.7 + noise(seed ^ 7, x / size * 2.3, y / size * 2.3) * 0.3;
-                mix(c, colour, strength * (1.0 - smooth(thick, thick * 2.0, (v - level).abs())))
-            }),
+            Layer::Contours { seed, size, level, thick, colour, strength } => {
+                raster.paint(area, |x, y, c| {
+                    let v = noise(seed, x / size, y / size) * 0.7
+                        + noise(seed ^ 7, x / size * 2.3, y / size * 2.3) * 0.3;
+                    mix(c, colour, strength * (1.0 - smooth(thick, thick * 2.0, (v - level).abs())))
+                })
+            }
         }
     }
 }

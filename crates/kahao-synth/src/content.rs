@@ -63,19 +63,62 @@ const BANKS: [(&str, &str); 14] = [
     ("海港银行", "HARBOUR BANK"),
     ("光明银行", "GUANGMING BANK"),
 ];
-const PRODUCTS: [&str; 10] =
-    ["Platinum", "Gold", "GOLD CARD", "龙行借记卡", "金卡", "一卡通", "CREDIT", "DEBIT", "信用卡", "Quick Pass"];
-const EXPIRY_CAPTIONS: [&str; 9] =
-    ["VALID THRU", "GOOD THRU", "EXPIRES END", "VALID DATES", "MONTH/YEAR", "有效期限", "到期日", "月/年 MONTH/YEAR", ""];
+const PRODUCTS: [&str; 10] = [
+    "Platinum",
+    "Gold",
+    "GOLD CARD",
+    "龙行借记卡",
+    "金卡",
+    "一卡通",
+    "CREDIT",
+    "DEBIT",
+    "信用卡",
+    "Quick Pass",
+];
+const EXPIRY_CAPTIONS: [&str; 9] = [
+    "VALID THRU",
+    "GOOD THRU",
+    "EXPIRES END",
+    "VALID DATES",
+    "MONTH/YEAR",
+    "有效期限",
+    "到期日",
+    "月/年 MONTH/YEAR",
+    "",
+];
 const OTHER_CAPTIONS: [&str; 6] = ["发卡日期", "制卡日期", "ISSUE", "MEMBER SINCE", "CD CN", "CN"];
-const TRAPS: [&str; 10] = ["95588", "95566", "0200", "ATM", "CCB HN", "www.bank.example", "400-820-8888", "本卡仅限本人使用", "DEBIT 0011", "BJ 2098"];
-const NAMES: [&str; 8] = ["ZHANG SAN", "LI XIAO MING", "WANG FANG", "CARDHOLDER NAME", "MR. CHEN", "ALEX SMITH", "YANG KA", "LIU DE HUA"];
+const TRAPS: [&str; 10] = [
+    "95588",
+    "95566",
+    "0200",
+    "ATM",
+    "CCB HN",
+    "www.bank.example",
+    "400-820-8888",
+    "本卡仅限本人使用",
+    "DEBIT 0011",
+    "BJ 2098",
+];
+const NAMES: [&str; 8] = [
+    "ZHANG SAN",
+    "LI XIAO MING",
+    "WANG FANG",
+    "CARDHOLDER NAME",
+    "MR. CHEN",
+    "ALEX SMITH",
+    "YANG KA",
+    "LIU DE HUA",
+];
 
 impl Content {
     pub(crate) fn draw(random: &mut Random) -> Self {
         let (bank, bank_latin) = *random.pick(&BANKS);
-        let expiry = random.chance(0.65).then(|| Date { text: expiry_text(random), caption: *random.pick::<&str>(&EXPIRY_CAPTIONS) });
-        let other_date = random.chance(0.2).then(|| Date { text: expiry_text(random), caption: *random.pick::<&str>(&OTHER_CAPTIONS) });
+        let expiry = random
+            .chance(0.65)
+            .then(|| Date { text: expiry_text(random), caption: random.pick::<&str>(&EXPIRY_CAPTIONS) });
+        let other_date = random
+            .chance(0.2)
+            .then(|| Date { text: expiry_text(random), caption: random.pick::<&str>(&OTHER_CAPTIONS) });
         let mut traps: Vec<String> = (0..random.int(0, 4)).map(|_| random.pick(&TRAPS).to_string()).collect();
         if random.chance(0.1) {
             let count = random.int(8, 14);
@@ -101,7 +144,8 @@ fn number_text(random: &mut Random) -> String {
     let lead = match length {
         15 => *random.pick(&["37", "34"]),
         14 => "36",
-        _ => ["62", "6", "4", "5", "9", "3", "1", "2", "8"][random.weighted(&[8.0, 1.5, 3.0, 3.0, 1.0, 0.7, 0.2, 0.2, 0.3])],
+        _ => ["62", "6", "4", "5", "9", "3", "1", "2", "8"]
+            [random.weighted(&[8.0, 1.5, 3.0, 3.0, 1.0, 0.7, 0.2, 0.2, 0.3])],
     };
     let mut digits = lead.to_string();
     if random.chance(0.08) {

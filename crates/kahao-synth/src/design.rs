@@ -52,7 +52,8 @@ impl Design {
         let content = Content::draw(random);
         let embossed = !portrait && random.chance(0.62);
         let places = content.number.chars().count() as f32;
-        let line_y = height * if portrait { random.range(0.5, 0.75) } else { (0.60 + random.gauss(0.025)).clamp(0.5, 0.68) };
+        let line_y = height
+            * if portrait { random.range(0.5, 0.75) } else { (0.60 + random.gauss(0.025)).clamp(0.5, 0.68) };
         let (print, number) = if embossed {
             let size = random.range(3.7, 4.5);
             // 7.24 characters an inch (ISO/IEC 7811-1), closer only where the number would not fit.
@@ -63,22 +64,37 @@ impl Design {
             let size = if portrait { random.range(2.2, 3.4) } else { random.range(2.8, 5.2) };
             let x = random.range(4.0, 12.0) * width / LONG_MM;
             let most = (width - x - random.range(2.0, 12.0)).min(width * 0.88);
-            (Print::Flat(Ink::draw(random, &fonts.numbers, art.brightness())), [x, line_y - size / 2.0, size, most])
+            (
+                Print::Flat(Ink::draw(random, &fonts.numbers, art.brightness())),
+                [x, line_y - size / 2.0, size, most],
+            )
         };
-        let date_x = if random.chance(0.75) { random.range(0.33, 0.58) } else { random.range(0.08, 0.3) } * width;
+        let date_x =
+            if random.chance(0.75) { random.range(0.33, 0.58) } else { random.range(0.08, 0.3) } * width;
         let date_size = random.range(2.2, 3.2);
         let date_y = number[1] + number[2] + random.range(2.2, 6.5);
         let metal = *random.pick(&[[0.83, 0.68, 0.32], [0.8, 0.78, 0.72], [0.9, 0.75, 0.45]]);
-        let chip = random.chance(0.6).then(|| (random.range(7.0, 13.0), line_y - random.range(15.5, 18.5), metal));
+        let chip =
+            random.chance(0.6).then(|| (random.range(7.0, 13.0), line_y - random.range(15.5, 18.5), metal));
         let mark = random.chance(0.85).then(|| {
-            let top = if random.chance(0.8) { height - random.range(15.0, 19.0) } else { random.range(2.0, 6.0) };
+            let top =
+                if random.chance(0.8) { height - random.range(15.0, 19.0) } else { random.range(2.0, 6.0) };
             (width - random.range(19.0, 24.0), top, random.int(0, 4))
         });
         let hologram = random.chance(0.18).then(|| {
             let x = width - random.range(18.0, 26.0);
-            [x, line_y - random.range(3.0, 12.0), x + random.range(12.0, 20.0), line_y + random.range(1.0, 8.0)]
+            [
+                x,
+                line_y - random.range(3.0, 12.0),
+                x + random.range(12.0, 20.0),
+                line_y + random.range(1.0, 8.0),
+            ]
         });
-        let ink = if random.chance(if art.brightness() > 0.4 { 0.9 } else { 0.1 }) { random.range(0.0, 0.3) } else { random.range(0.7, 1.0) };
+        let ink = if random.chance(if art.brightness() > 0.4 { 0.9 } else { 0.1 }) {
+            random.range(0.0, 0.3)
+        } else {
+            random.range(0.7, 1.0)
+        };
         Self {
             width,
             height,
@@ -99,12 +115,15 @@ impl Design {
 
     /// The number's place before it is drawn: left, top, right, bottom in mm, a little loose.
     pub(crate) fn number_window(&self) -> [f32; 4] {
-        [0.0, self.number[1] - 4.5, self.width, self.number[1] + self.number[2] + 4.5]
+        [0.0, self.number[1] - 3.2, self.width, self.number[1] + self.number[2] + 3.2]
     }
 
     pub(crate) fn date_window(&self) -> Option<[f32; 4]> {
         let size = self.date[2];
-        self.content.expiry.as_ref().map(|_| [0.0, self.date[1] - size, self.width, self.date[1] + 2.0 * size])
+        self.content
+            .expiry
+            .as_ref()
+            .map(|_| [0.0, self.date[1] - size, self.width, self.date[1] + 2.0 * size])
     }
 
     /// Draws a window of the card and tells the text lines in it that a reader should find.
@@ -119,8 +138,12 @@ impl Design {
         self.paint_dates(&mut raster, fonts, &mut random, &mut lines);
         let [x, y, size, spread] = self.number;
         let line = match &self.print {
-            Print::Embossed(emboss) => emboss.line(&mut raster, &self.content.number, x, y, size, spread, &mut random),
-            Print::Flat(ink) => ink.line(&mut raster, &fonts.numbers, &self.content.number, [x, y, size, spread], &mut random),
+            Print::Embossed(emboss) => {
+                emboss.line(&mut raster, &self.content.number, [x, y, size, spread], &mut random)
+            }
+            Print::Flat(ink) => {
+                ink.line(&mut raster, &fonts.numbers, &self.content.number, [x, y, size, spread], &mut random)
+            }
         };
         lines.insert(0, card_line(Kind::Number, line));
         (raster, lines)
@@ -150,7 +173,14 @@ impl Design {
         caption(raster, font, self.content.bank, [x + 5.5, 8.5, size], colour, 0.95);
         caption(raster, &fonts.captions[1], self.content.bank_latin, [x + 5.5, 11.0, 1.5], colour, 0.9);
         let product_x = random.range(0.3, 0.7) * self.width;
-        caption(raster, font, self.content.product, [product_x, random.range(14.0, 24.0), random.range(2.0, 5.0)], self.ink, 0.8);
+        caption(
+            raster,
+            font,
+            self.content.product,
+            [product_x, random.range(14.0, 24.0), random.range(2.0, 5.0)],
+            self.ink,
+            0.8,
+        );
     }
 
     fn paint_captions(&self, raster: &mut Raster, fonts: &Fonts, random: &mut Random) {
@@ -158,39 +188,82 @@ impl Design {
         if self.repeated_bin {
             let bin: String = self.content.number.chars().take(4).collect();
             let y = number_y + number_size + random.range(1.4, 3.0);
-            caption(raster, &fonts.captions[random.int(0, 2)], &bin, [number_x + random.range(0.0, 1.5), y, random.range(1.2, 1.8)], self.ink, 0.9);
+            caption(
+                raster,
+                &fonts.captions[random.int(0, 2)],
+                &bin,
+                [number_x + random.range(0.0, 1.5), y, random.range(1.2, 1.8)],
+                self.ink,
+                0.9,
+            );
         }
         for trap in &self.content.traps {
             let font = if trap.is_ascii() { &fonts.captions[random.int(0, 4)] } else { &fonts.chinese[0] };
             let below = random.chance(0.75);
-            let y = if below { random.range(number_y + number_size + 6.0, self.height - 1.5) } else { random.range(14.0, number_y - 3.0) };
+            let y = if below {
+                random.range(number_y + number_size + 6.0, self.height - 1.5)
+            } else {
+                random.range(14.0, number_y - 3.0)
+            };
             let place = [random.range(4.0, self.width * 0.7), y, random.range(1.3, 3.0)];
             caption(raster, font, trap, place, self.ink, random.range(0.6, 1.0));
         }
         if random.chance(0.05) {
             // A web site's watermark straight over the number.
             let place = [random.range(5.0, 40.0), number_y + random.range(0.0, 5.0), random.range(2.0, 6.0)];
-            caption(raster, &fonts.captions[1], "www.picture.example", place, [0.9; 3], random.range(0.15, 0.5));
+            caption(
+                raster,
+                &fonts.captions[1],
+                "www.picture.example",
+                place,
+                [0.9; 3],
+                random.range(0.15, 0.5),
+            );
         }
     }
 
-    fn paint_dates(&self, raster: &mut Raster, fonts: &Fonts, random: &mut Random, lines: &mut Vec<CardLine>) {
+    fn paint_dates(
+        &self,
+        raster: &mut Raster,
+        fonts: &Fonts,
+        random: &mut Random,
+        lines: &mut Vec<CardLine>,
+    ) {
         let [x, y, size] = self.date;
         let below = y + size + random.range(2.0, 4.0);
         if let Some(holder) = &self.content.holder {
             let place = [self.number[0], below + random.range(2.0, 4.0), random.range(2.0, 2.8)];
             caption(raster, &fonts.captions[random.int(0, 2)], holder, place, self.ink, 0.9);
         }
-        let dates = [(Kind::Date, &self.content.expiry, x, y), (Kind::OtherDate, &self.content.other_date, self.number[0], below)];
+        let dates = [
+            (Kind::Date, &self.content.expiry, x, y),
+            (Kind::OtherDate, &self.content.other_date, self.number[0], below),
+        ];
         for (kind, date, x, y) in dates {
             let Some(date) = date else { continue };
-            let (caption_x, caption_y) = if random.chance(0.6) { (x - random.range(6.0, 9.0), y + size * 0.6) } else { (x, y - 0.6) };
+            let (caption_x, caption_y) =
+                if random.chance(0.6) { (x - random.range(6.0, 9.0), y + size * 0.6) } else { (x, y - 0.6) };
             let font = if date.caption.is_ascii() { &fonts.captions[0] } else { &fonts.chinese[0] };
             let caption_y = if kind == Kind::Date { caption_y } else { y + size };
-            caption(raster, font, date.caption, [caption_x, caption_y, random.range(0.9, 1.6)], self.ink, 0.9);
+            caption(
+                raster,
+                font,
+                date.caption,
+                [caption_x, caption_y, random.range(0.9, 1.6)],
+                self.ink,
+                0.9,
+            );
             let line = match &self.print {
-                Print::Embossed(emboss) if !self.date_is_flat => emboss.line(raster, &date.text, x, y, size, size * 0.8, random),
-                _ => Ink::draw(random, &fonts.numbers, self.art.brightness()).line(raster, &fonts.numbers, &date.text, [x, y, size, 30.0], random),
+                Print::Embossed(emboss) if !self.date_is_flat => {
+                    emboss.line(raster, &date.text, [x, y, size, size * 0.8], random)
+                }
+                _ => Ink::draw(random, &fonts.numbers, self.art.brightness()).line(
+                    raster,
+                    &fonts.numbers,
+                    &date.text,
+                    [x, y, size, 30.0],
+                    random,
+                ),
             };
             lines.push(card_line(kind, line));
         }
@@ -219,7 +292,8 @@ fn paint_chip(raster: &mut Raster, x: f32, y: f32, metal: Colour) {
         if corner > 1.5 {
             return c;
         }
-        let contact = (u - width / 2.0).abs() > 2.5 && ((v % 3.0) < 0.25) || ((u - width / 2.0).abs() - 2.5).abs() < 0.15;
+        let contact = (u - width / 2.0).abs() > 2.5 && ((v % 3.0) < 0.25)
+            || ((u - width / 2.0).abs() - 2.5).abs() < 0.15;
         let shine = 0.85 + 0.25 * ((u + v) * 0.3).sin();
         if contact { [0.35, 0.3, 0.2] } else { [metal[0] * shine, metal[1] * shine, metal[2] * shine] }
     });

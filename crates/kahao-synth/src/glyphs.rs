@@ -53,31 +53,63 @@ impl Embosser {
                 vec![(w * 0.08, 1.0), (w * 0.98, 1.0)],
             ],
             '2' => vec![vec![(0.0, 0.02), (w, 0.0), (w, m), (0.0, m + 0.04), (0.0, 1.0), (w, 1.0)]],
-            '3' => vec![vec![(w * 0.02, 0.0), (w * 0.95, 0.0), (w * 0.95, m), (w * 0.3, m)], vec![
-                (w * 0.3, m),
-                (w, m),
-                (w, 1.0),
-                (0.0, 1.0),
-            ]],
-            '4' if self.open_four => vec![vec![(w * 0.2, 0.0), (0.0, 0.64), (w, 0.64)], vec![(w * 0.76, 0.3), (w * 0.76, 1.0)]],
+            '3' => vec![
+                vec![(w * 0.02, 0.0), (w * 0.95, 0.0), (w * 0.95, m), (w * 0.3, m)],
+                vec![(w * 0.3, m), (w, m), (w, 1.0), (0.0, 1.0)],
+            ],
+            '4' if self.open_four => {
+                vec![vec![(w * 0.2, 0.0), (0.0, 0.64), (w, 0.64)], vec![(w * 0.76, 0.3), (w * 0.76, 1.0)]]
+            }
             '4' => vec![vec![(w * 0.75, 1.0), (w * 0.75, 0.0), (0.0, 0.68), (w, 0.68)]],
-            '5' => vec![vec![(w * 0.96, 0.0), (w * 0.08, 0.0), (w * 0.04, m - 0.02), (w, m - 0.04), (w, 1.0), (0.0, 0.98)]],
+            '5' => vec![vec![
+                (w * 0.96, 0.0),
+                (w * 0.08, 0.0),
+                (w * 0.04, m - 0.02),
+                (w, m - 0.04),
+                (w, 1.0),
+                (0.0, 0.98),
+            ]],
             '6' if self.closed_six => {
-                vec![vec![(w * 0.9, 0.06), (w * 0.3, 0.0), (0.0, 0.3), (0.0, 1.0), (w, 1.0), (w, m - 0.04), (0.0, m)]]
+                vec![vec![
+                    (w * 0.9, 0.06),
+                    (w * 0.3, 0.0),
+                    (0.0, 0.3),
+                    (0.0, 1.0),
+                    (w, 1.0),
+                    (w, m - 0.04),
+                    (0.0, m),
+                ]]
             }
             '6' => vec![vec![(w * 0.1, 0.0), (0.0, m), (0.0, 1.0), (w, 1.0), (w, m - 0.02), (0.0, m)]],
             '7' if self.slanted_seven => vec![vec![(0.0, 0.0), (w, 0.0), (w * 0.35, 1.0)]],
-            '7' if self.hooked_seven => vec![vec![(w * 0.04, 0.17), (w * 0.06, 0.0), (w * 0.86, 0.0), (w * 0.84, 1.0)]],
+            '7' if self.hooked_seven => {
+                vec![vec![(w * 0.04, 0.17), (w * 0.06, 0.0), (w * 0.86, 0.0), (w * 0.84, 1.0)]]
+            }
             '7' => vec![vec![(0.0, 0.0), (w * 0.9, 0.0), (w * 0.8, 1.0)]],
             '8' => {
                 let inset = w * 0.09;
                 vec![
-                    vec![(w / 2.0, 0.0), (w - inset, 0.0), (w - inset, m), (inset, m), (inset, 0.0), (w / 2.0, 0.0)],
+                    vec![
+                        (w / 2.0, 0.0),
+                        (w - inset, 0.0),
+                        (w - inset, m),
+                        (inset, m),
+                        (inset, 0.0),
+                        (w / 2.0, 0.0),
+                    ],
                     vec![(w / 2.0, m), (w, m), (w, 1.0), (0.0, 1.0), (0.0, m), (w / 2.0, m)],
                 ]
             }
             '9' if self.closed_six => {
-                vec![vec![(w, m + 0.04), (0.0, m + 0.06), (0.0, 0.0), (w, 0.0), (w, 0.7), (w * 0.7, 1.0), (w * 0.1, 0.96)]]
+                vec![vec![
+                    (w, m + 0.04),
+                    (0.0, m + 0.06),
+                    (0.0, 0.0),
+                    (w, 0.0),
+                    (w, 0.7),
+                    (w * 0.7, 1.0),
+                    (w * 0.1, 0.96),
+                ]]
             }
             '9' => vec![vec![(w, m + 0.04), (0.0, m + 0.04), (0.0, 0.0), (w, 0.0), (w * 0.95, 1.0)]],
             '/' => vec![vec![(w * 0.9, 0.0), (w * 0.1, 1.0)]],
@@ -104,11 +136,15 @@ fn round_corners(stroke: &[(f32, f32)], radius: f32) -> Vec<(f32, f32)> {
         let [(ax, ay), (bx, by), (cx, cy)] = [corner[0], corner[1], corner[2]];
         let (to_a, to_c) = ((ax - bx).hypot(ay - by), (cx - bx).hypot(cy - by));
         let (ka, kc) = ((radius / to_a.max(1e-3)).min(0.5), (radius / to_c.max(1e-3)).min(0.5));
-        let (start, end) = ((bx + (ax - bx) * ka, by + (ay - by) * ka), (bx + (cx - bx) * kc, by + (cy - by) * kc));
+        let (start, end) =
+            ((bx + (ax - bx) * ka, by + (ay - by) * ka), (bx + (cx - bx) * kc, by + (cy - by) * kc));
         for step in 0..=3 {
             let t = step as f32 / 3.0;
             let (u, v) = (1.0 - t, t);
-            points.push((u * u * start.0 + 2.0 * u * v * bx + v * v * end.0, u * u * start.1 + 2.0 * u * v * by + v * v * end.1));
+            points.push((
+                u * u * start.0 + 2.0 * u * v * bx + v * v * end.0,
+                u * u * start.1 + 2.0 * u * v * by + v * v * end.1,
+            ));
         }
     }
     points.push(last);
@@ -160,7 +196,12 @@ const NUMBER_FONTS: [(&str, f32); 20] = [
     ("FreeMonoBold.ttf", 0.4),
     ("DejaVuSans-ExtraLight.ttf", 0.8),
 ];
-const CAPTION_FONTS: [&str; 4] = ["LiberationSans-Regular.ttf", "LiberationSans-Bold.ttf", "NimbusSansNarrow-Bold.otf", "LiberationSerif-Bold.ttf"];
+const CAPTION_FONTS: [&str; 4] = [
+    "LiberationSans-Regular.ttf",
+    "LiberationSans-Bold.ttf",
+    "NimbusSansNarrow-Bold.otf",
+    "LiberationSerif-Bold.ttf",
+];
 const CHINESE_FONTS: [&str; 2] = ["wqy-microhei.ttc", "wqy-zenhei.ttc"];
 
 impl Fonts {
@@ -169,7 +210,8 @@ impl Fonts {
         let mut files = Vec::new();
         list_files(folder, &mut files);
         let open = |name: &str| -> anyhow::Result<FontVec> {
-            let Some(path) = files.iter().find(|path| path.file_name().is_some_and(|file| file == name)) else {
+            let Some(path) = files.iter().find(|path| path.file_name().is_some_and(|file| file == name))
+            else {
                 bail!(
                     "font {name} is not below {}: install Debian's fonts-liberation fonts-freefont-ttf fonts-urw-base35 \
                      fonts-dejavu fonts-ocr-a fonts-ocr-b fonts-inconsolata fonts-wqy-microhei fonts-wqy-zenhei",
@@ -177,10 +219,14 @@ impl Fonts {
                 )
             };
             let data = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            FontVec::try_from_vec_and_index(data, 0).with_context(|| format!("{} is not a font", path.display()))
+            FontVec::try_from_vec_and_index(data, 0)
+                .with_context(|| format!("{} is not a font", path.display()))
         };
         Ok(Self {
-            numbers: NUMBER_FONTS.iter().map(|(name, weight)| Ok((open(name)?, *weight))).collect::<anyhow::Result<_>>()?,
+            numbers: NUMBER_FONTS
+                .iter()
+                .map(|(name, weight)| Ok((open(name)?, *weight)))
+                .collect::<anyhow::Result<_>>()?,
             captions: CAPTION_FONTS.iter().map(|name| open(name)).collect::<anyhow::Result<_>>()?,
             chinese: CHINESE_FONTS.iter().map(|name| open(name)).collect::<anyhow::Result<_>>()?,
         })

@@ -10,7 +10,7 @@ mod print;
 mod raster;
 mod scene;
 
-use std::io::{BufWriter, ErrorKind, Write as _};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -78,16 +78,12 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let fonts = Fonts::load(&arguments.fonts)?;
     let written = match arguments.command {
-        Command::Strips { seed, count } => stream(count, |out, index| {
-            let mut random = picture_random(seed, index);
-            let (pixels, text) = scene::strip(&mut random, &fonts, STRIP.0, STRIP.1);
-            label::write_strip(out, &pixels, STRIP.0, STRIP.1, &text)
-        }),
-        Command::Scenes { seed, count, side } => stream(count, |out, index| {
-            let mut random = picture_random(seed, index);
-            let scene = scene::scene(&mut random, &fonts, side);
-            label::write_scene(out, &scene.expose_grey(&mut random), scene.width, scene.height, &scene.lines)
-        }),
+        Command::Strips { seed, count } => {
+            stream(count, |out, index| draw_strip(out, &mut picture_random(seed, index), &fonts))
+        }
+        Command::Scenes { seed, count, side } => {
+            stream(count, |out, index| draw_scene(out, &mut picture_random(seed, index), &fonts, side))
+        }
         Command::Sheet { seed, out } => return write_sheet(seed, &fonts, &out),
         Command::Draw { seed, count, side, out } => return write_pictures(seed, count, side, &fonts, &out),
     };
@@ -114,14 +110,30 @@ fn stream(
     out.flush()
 }
 
+fn draw_strip(out: &mut impl Write, random: &mut Random, fonts: &Fonts) -> std::io::Result<()> {
+    let (pixels, text) = scene::strip(random, fonts, STRIP.0, STRIP.1);
+    label::write_strip(out, &pixels, STRIP.0, STRIP.1, &text)
+}
+
+fn draw_scene(out: &mut impl Write, random: &mut Random, fonts: &Fonts, side: usize) -> std::io::Result<()> {
+    let scene = scene::scene(random, fonts, side);
+    label::write_scene(out, &scene.expose_grey(random), scene.width, scene.height, &scene.lines)
+}
+
 fn write_sheet(seed: u64, fonts: &Fonts, out: &Path) -> anyhow::Result<()> {
     const ROWS: usize = 24;
     let (row, gap) = (STRIP.1 * 2, 6);
     let mut sheet = GrayImage::new((STRIP.0 * 4 + 2 * gap) as u32, (ROWS * (row + gap)) as u32);
     for index in 0..2 * ROWS {
         let (pixels, _) = scene::strip(&mut picture_random(seed, index as u64), fonts, STRIP.0, STRIP.1);
-        let strip = GrayImage::from_raw(STRIP.0 as u32, STRIP.1 as u32, pixels).context("a strip has its own size")?;
-        let large = image::imageops::resize(&strip, STRIP.0 as u32 * 2, row as u32, image::imageops::FilterType::Triangle);
+        let strip = GrayImage::from_raw(STRIP.0 as u32, STRIP.1 as u32, pixels)
+            .context("a strip has its own size")?;
+        let large = image::imageops::resize(
+            &strip,
+            STRIP.0 as u32 * 2,
+            row as u32,
+            image::imageops::FilterType::Triangle,
+        );
         let (x, y) = ((index % 2) * (STRIP.0 * 2 + gap), (index / 2) * (row + gap));
         image::imageops::replace(&mut sheet, &large, x as i64, y as i64);
     }
@@ -132,7 +144,8 @@ fn write_sheet(seed: u64, fonts: &Fonts, out: &Path) -> anyhow::Result<()> {
         let mut random = picture_random(seed, 1_000 + index);
         let scene = scene::scene(&mut random, fonts, 320);
         let rgb = scene.to_rgb(&mut random);
-        let picture = RgbImage::from_raw(scene.width as u32, scene.height as u32, rgb).context("a scene has its own size")?;
+        let picture = RgbImage::from_raw(scene.width as u32, scene.height as u32, rgb)
+            .context("a scene has its own size")?;
         image::imageops::replace(&mut scenes, &picture, (index % 6) as i64 * 330, (index / 6) as i64 * 330);
     }
     scenes.save(&scenes_out).with_context(|| format!("writing {}", scenes_out.display()))?;
@@ -148,15 +161,78 @@ fn write_pictures(seed: u64, count: u64, side: usize, fonts: &Fonts, out: &Path)
         let scene = scene::scene(&mut random, fonts, side);
         let file = format!("{index:04}.jpg");
         let rgb = scene.to_rgb(&mut random);
-        let picture = RgbImage::from_raw(scene.width as u32, scene.height as u32, rgb).context("a scene has its own size")?;
+        let picture = RgbImage::from_raw(scene.width as u32, scene.height as u32, rgb)
+            .context("a scene has its own size")?;
         picture.save(out.join(&file)).with_context(|| format!("writing {file}"))?;
         let text = |kind| scene.lines.iter().find(|line| line.kind == kind);
         let number = text(label::Kind::Number);
-        let corners = number.map(|line| line.quad.0.map(|p| format!("{:.1} {:.1}", p.x, p.y)).join(" ")).unwrap_or_default();
+        let corners = number
+            .map(|line| line.quad.0.map(|p| format!("{:.1} {:.1}", p.x, p.y)).join(" "))
+            .unwrap_or_default();
         let digits = number.map(|line| line.text.replace(' ', "")).unwrap_or_default();
         let date = text(label::Kind::Date).map(|line| line.text.as_str()).unwrap_or_default();
         labels.push_str(&format!("{file},{digits},{date},{corners}\n"));
     }
     std::fs::write(out.join("labels.csv"), labels).context("writing labels.csv")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fonts come with a machine, not with the repository; `None` says so on standard error.
+    fn fonts() -> Option<Fonts> {
+        let fonts = Fonts::load(Path::new("/usr/share/fonts"));
+        fonts.inspect_err(|error| eprintln!("kahao-synth: not run, the test needs fonts: {error:#}")).ok()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes() {
+        let Some(fonts) = fonts() else { return };
+        let drawn = |seed: u64| {
+            let mut out = Vec::new();
+            for index in 0..4 {
+                draw_strip(&mut out, &mut picture_random(seed, index), &fonts).unwrap();
+                draw_scene(&mut out, &mut picture_random(seed, index), &fonts, 160).unwrap();
+            }
+            out
+        };
+        assert!(drawn(5) == drawn(5), "seed 5 gave other bytes the second time");
+        assert!(drawn(5) != drawn(6), "seeds 5 and 6 gave the same bytes");
+    }
+
+    #[test]
+    fn every_line_lies_in_its_picture() {
+        let Some(fonts) = fonts() else { return };
+        let mut lines = 0;
+        for index in 0..150 {
+            let scene = scene::scene(&mut picture_random(7, index), &fonts, 160);
+            assert_eq!(scene.width.max(scene.height), 160);
+            for line in &scene.lines {
+                lines += 1;
+                for corner in line.quad.0 {
+                    // A corner of the quad is ground, not ink: scenes let it stand out by 2 px.
+                    let inside = (-2.0..=scene.width as f32 + 2.0).contains(&corner.x)
+                        && (-2.0..=scene.height as f32 + 2.0).contains(&corner.y);
+                    assert!(inside, "picture {index}: {:?} at {:?}", line.kind, line.quad);
+                }
+                assert!(line.quad.width() > line.quad.height(), "picture {index}: {:?}", line.quad);
+            }
+        }
+        assert!(lines >= 100, "only {lines} lines in 150 pictures");
+    }
+
+    #[test]
+    fn strips_say_what_the_recogniser_can_spell() {
+        let Some(fonts) = fonts() else { return };
+        let mut read = 0;
+        for index in 0..200 {
+            let (pixels, text) = scene::strip(&mut picture_random(9, index), &fonts, STRIP.0, STRIP.1);
+            assert_eq!(pixels.len(), STRIP.0 * STRIP.1);
+            assert!(text.chars().all(|symbol| " 0123456789/".contains(symbol)), "strip {index}: {text}");
+            read += usize::from(!text.is_empty());
+        }
+        assert!(read >= 190, "only {read} of 200 strips have a text");
+    }
 }

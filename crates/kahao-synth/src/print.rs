@@ -60,7 +60,8 @@ impl Room {
     /// Brightness about 0 to 1 mirrored by a surface with slope (gx, gy) at (x, y) mm.
     fn mirrored(&self, gx: f32, gy: f32, x: f32, y: f32) -> f32 {
         let shift = self.drift * (noise(self.seed, x / 12.0, y / 12.0) - 0.5) * 6.0;
-        let sum: f32 = self.waves.iter().map(|(a, b, phase, k)| k * (a * gx + b * gy + phase + shift).sin()).sum();
+        let sum: f32 =
+            self.waves.iter().map(|(a, b, phase, k)| k * (a * gx + b * gy + phase + shift).sin()).sum();
         0.5 + 0.5 * sum
     }
 }
@@ -97,7 +98,13 @@ impl Emboss {
     }
 
     /// Embosses digits (and '/') of `height` mm with top-left (x, y), one every `pitch` mm; a space takes one pitch.
-    pub(crate) fn line(&self, raster: &mut Raster, text: &str, x: f32, y: f32, height: f32, pitch: f32, random: &mut Random) -> Line {
+    pub(crate) fn line(
+        &self,
+        raster: &mut Raster,
+        text: &str,
+        [x, y, height, pitch]: [f32; 4],
+        random: &mut Random,
+    ) -> Line {
         let mut cursor = x;
         let mut ink = [f32::MAX, y, x, y + height];
         let half = self.ridge * height / 4.0;
@@ -120,8 +127,9 @@ impl Emboss {
     }
 
     fn strike(&self, raster: &mut Raster, skeleton: &Skeleton, x0: f32, y0: f32, size: f32, depth: f32) {
-        let reach = self.ridge * 1.5 + 0.5;
-        let (columns, rows) = raster.span(x0 - reach, y0 - reach, x0 + size * 0.75 + reach, y0 + size + reach);
+        let reach = self.ridge * 1.15 + 0.25;
+        let (columns, rows) =
+            raster.span(x0 - reach, y0 - reach, x0 + size * 0.75 + reach, y0 + size + reach);
         let (width, height) = (columns.len(), rows.len());
         if width < 3 || height < 3 {
             return;
@@ -138,7 +146,9 @@ impl Emboss {
         let profile = |d: f32| self.height * depth * k * (1.0 - smooth(plateau, ridge, d));
         for row in 1..height - 1 {
             for column in 1..width - 1 {
-                let at = |dx: isize, dy: isize| field[(row as isize + dy) as usize * width + (column as isize + dx) as usize];
+                let at = |dx: isize, dy: isize| {
+                    field[(row as isize + dy) as usize * width + (column as isize + dx) as usize]
+                };
                 let d = at(0, 0);
                 if d > reach {
                     continue;
@@ -157,10 +167,13 @@ impl Emboss {
                 let mirrored = self.room.mirrored(gx * 1.6, gy * 1.6, mx, my);
                 let flat = self.room.mirrored(0.0, 0.0, mx, my);
                 let gleam = self.gloss * (mirrored - flat) * smooth(0.05, 0.5, slope);
-                let mut colour = [body[0] * lit + gleam * 0.7, body[1] * lit + gleam * 0.7, body[2] * lit + gleam * 0.7];
+                let mut colour =
+                    [body[0] * lit + gleam * 0.7, body[1] * lit + gleam * 0.7, body[2] * lit + gleam * 0.7];
 
-                let worn = smooth(0.5 - 0.2, 0.5 + 0.2, noise(self.wear_seed, mx * 1.3, my * 1.3) + self.wear - 0.5);
-                let on_tip = (1.0 - smooth(tipped * 0.85, tipped * 1.1 + 0.06, d)) * (1.0 - worn * self.wear.signum());
+                let worn =
+                    smooth(0.5 - 0.2, 0.5 + 0.2, noise(self.wear_seed, mx * 1.3, my * 1.3) + self.wear - 0.5);
+                let on_tip =
+                    (1.0 - smooth(tipped * 0.85, tipped * 1.1 + 0.06, d)) * (1.0 - worn * self.wear.signum());
                 match self.tip {
                     Tip::Body => {}
                     Tip::Foil(tint) => {
@@ -173,7 +186,10 @@ impl Emboss {
                     }
                 }
                 // The ridge keeps light from the card beside it.
-                let dark = self.shadow * smooth(ridge * 1.5 + 0.3, ridge * 0.8, d) * smooth(0.3, -0.3, facing + 0.15) * (1.0 - on_tip);
+                let dark = self.shadow
+                    * smooth(ridge * 1.15 + 0.25 * k, ridge * 0.8, d)
+                    * smooth(0.3, -0.3, facing + 0.15)
+                    * (1.0 - on_tip);
                 raster.pixels[y * raster.width + x] = mix(colour, [0.0; 3], dark * 0.5);
             }
         }
@@ -210,7 +226,9 @@ impl Ink {
             font: random.weighted(&weights),
             colour,
             alpha: random.range(0.8, 1.0),
-            shadow: random.chance(0.2).then(|| ([1.0 - v; 3], random.range(-0.25, 0.25), random.range(-0.25, 0.25))),
+            shadow: random
+                .chance(0.2)
+                .then(|| ([1.0 - v; 3], random.range(-0.25, 0.25), random.range(-0.25, 0.25))),
             stretch: random.range(0.8, 1.15),
             tracking: random.range(-0.02, 0.12),
             gap: random.range(0.45, 1.3),
@@ -232,11 +250,16 @@ impl Ink {
         let font = &fonts[self.font].0;
         let (top, bottom, digit) = digit_metrics(font);
         let size = height / (bottom - top); // font size in mm whose digits are `height` high
-        let gaps: Vec<f32> = text.chars().map(|_| self.gap * (1.0 + self.uneven * random.range(-0.5, 1.0))).collect();
+        let gaps: Vec<f32> =
+            text.chars().map(|_| self.gap * (1.0 + self.uneven * random.range(-0.5, 1.0))).collect();
         let advances: Vec<f32> = text
             .chars()
             .zip(&gaps)
-            .map(|(symbol, gap)| if symbol == ' ' { digit * gap } else { advance(font, symbol) + digit * self.tracking })
+            .map(
+                |(symbol, gap)| {
+                    if symbol == ' ' { digit * gap } else { advance(font, symbol) + digit * self.tracking }
+                },
+            )
             .collect();
         let natural = advances.iter().sum::<f32>() * size * self.stretch;
         let stretch = self.stretch * (most / natural).min(1.0);
@@ -255,10 +278,29 @@ impl Ink {
         Line { text: text.to_string(), ink }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a glyph's place is five numbers, and naming them twice helps nobody")]
-    fn glyph(&self, raster: &mut Raster, font: &FontVec, symbol: char, x: f32, baseline: f32, size: f32, stretch: f32) -> Option<(f32, f32)> {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a glyph's place is five numbers, and naming them twice helps nobody"
+    )]
+    fn glyph(
+        &self,
+        raster: &mut Raster,
+        font: &FontVec,
+        symbol: char,
+        x: f32,
+        baseline: f32,
+        size: f32,
+        stretch: f32,
+    ) -> Option<(f32, f32)> {
         let px = |v: f32, origin: f32| (v - origin) * raster.density;
-        let placed = place(font, symbol, px(x, raster.left), px(baseline, raster.top), size * raster.density, stretch)?;
+        let placed = place(
+            font,
+            symbol,
+            px(x, raster.left),
+            px(baseline, raster.top),
+            size * raster.density,
+            stretch,
+        )?;
         let mut passes = vec![(self.colour, 0.0, 0.0)];
         if let Some(shadow) = self.shadow {
             passes.insert(0, shadow);
@@ -268,7 +310,10 @@ impl Ink {
             for (index, coverage) in placed.coverage.iter().enumerate() {
                 let column = placed.left_px + (index % placed.width) as i32 + dx;
                 let row = placed.top_px + (index / placed.width) as i32 + dy;
-                if *coverage > 0.0 && (0..raster.width as i32).contains(&column) && (0..raster.height as i32).contains(&row) {
+                if *coverage > 0.0
+                    && (0..raster.width as i32).contains(&column)
+                    && (0..raster.height as i32).contains(&row)
+                {
                     let (column, row) = (column as usize, row as usize);
                     let (mx, my) = raster.mm(column, row);
                     let kept = 1.0 - self.worn * smooth(0.4, 0.8, noise(self.seed, mx * 2.0, my * 2.0));
@@ -282,7 +327,14 @@ impl Ink {
 }
 
 /// A caption: plain text in one colour, capitals `height` mm high, baseline at `y`. Returns its width in mm.
-pub(crate) fn caption(raster: &mut Raster, font: &FontVec, text: &str, [x, y, height]: [f32; 3], colour: Colour, alpha: f32) -> f32 {
+pub(crate) fn caption(
+    raster: &mut Raster,
+    font: &FontVec,
+    text: &str,
+    [x, y, height]: [f32; 3],
+    colour: Colour,
+    alpha: f32,
+) -> f32 {
     let size = height * 1.4;
     let mut cursor = x;
     for symbol in text.chars() {

@@ -40,10 +40,18 @@ impl Raster {
     }
 
     /// Pixels that a box in mm touches, clipped to the window: columns and rows.
-    pub(crate) fn span(&self, x0: f32, y0: f32, x1: f32, y1: f32) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    pub(crate) fn span(
+        &self,
+        x0: f32,
+        y0: f32,
+        x1: f32,
+        y1: f32,
+    ) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
         let clip = |v: f32, origin: f32, limit: usize| ((v - origin) * self.density).clamp(0.0, limit as f32);
-        let columns = clip(x0, self.left, self.width).floor() as usize..clip(x1, self.left, self.width).ceil() as usize;
-        let rows = clip(y0, self.top, self.height).floor() as usize..clip(y1, self.top, self.height).ceil() as usize;
+        let columns =
+            clip(x0, self.left, self.width).floor() as usize..clip(x1, self.left, self.width).ceil() as usize;
+        let rows =
+            clip(y0, self.top, self.height).floor() as usize..clip(y1, self.top, self.height).ceil() as usize;
         (columns, rows)
     }
 
@@ -70,7 +78,9 @@ impl Raster {
         let fy = ((y - self.top) * self.density - 0.5).clamp(0.0, (self.height - 1) as f32);
         let (x0, y0) = (fx as usize, fy as usize);
         let (x1, y1) = ((x0 + 1).min(self.width - 1), (y0 + 1).min(self.height - 1));
-        let row = |y: usize| mix(self.pixels[y * self.width + x0], self.pixels[y * self.width + x1], fx - x0 as f32);
+        let row = |y: usize| {
+            mix(self.pixels[y * self.width + x0], self.pixels[y * self.width + x1], fx - x0 as f32)
+        };
         mix(row(y0), row(y1), fy - y0 as f32)
     }
 }
@@ -146,7 +156,9 @@ pub(crate) fn noise(seed: u32, x: f32, y: f32) -> f32 {
     let (fx, fy) = (x - ix, y - iy);
     let (ix, iy) = (ix as i32 as u32, iy as i32 as u32);
     let corner = |dx: u32, dy: u32| {
-        let mut h = (ix.wrapping_add(dx)).wrapping_mul(0x9E37_79B1) ^ (iy.wrapping_add(dy)).wrapping_mul(0x85EB_CA77) ^ seed;
+        let mut h = (ix.wrapping_add(dx)).wrapping_mul(0x9E37_79B1)
+            ^ (iy.wrapping_add(dy)).wrapping_mul(0x85EB_CA77)
+            ^ seed;
         h = (h ^ (h >> 15)).wrapping_mul(0x2C1B_3C6D);
         h = (h ^ (h >> 12)).wrapping_mul(0x297A_2D39);
         (h >> 8) as f32 / 16_777_216.0

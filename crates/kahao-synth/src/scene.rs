@@ -31,21 +31,25 @@ pub(crate) fn strip(random: &mut Random, fonts: &Fonts, width: usize, height: us
     let dated = design.date_window().filter(|_| random.chance(0.14));
     let window = dated.unwrap_or_else(|| design.number_window());
     // From a small card in a phone frame to a close-up: the strip itself has about 4.5 px/mm.
-    let density = random.range(3.3, 8.0) * if dated.is_some() { 1.6 } else { 1.0 };
+    let density = random.range(3.3, 6.5) * if dated.is_some() { 1.6 } else { 1.0 };
     let (raster, lines) = design.paint(fonts, window, density);
     let wanted = if dated.is_some() { Kind::Date } else { Kind::Number };
-    let Some(line) = lines.into_iter().find(|line| line.kind == wanted) else { return (vec![0; width * height], String::new()) };
+    let Some(line) = lines.into_iter().find(|line| line.kind == wanted) else {
+        return (vec![0; width * height], String::new());
+    };
     let quad = locator_error(&line.quad, random);
     let strip = Quad::rect(0.0, 0.0, width as f32, height as f32);
-    let Some(to_card) = Homography::from_quads(&strip, &strip_frame(&quad)) else { return (vec![0; width * height], String::new()) };
+    let Some(to_card) = Homography::from_quads(&strip, &strip_frame(&quad)) else {
+        return (vec![0; width * height], String::new());
+    };
     let pixels: Vec<Colour> = (0..width * height)
         .map(|i| {
             let (x, y) = ((i % width) as f32, (i / width) as f32);
             let mut sum = [0.0; 3];
-            for (dx, dy) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
+            for (dx, dy) in [(0.3, 0.3), (0.7, 0.7)] {
                 let p = to_card.apply(Point::new(x + dx, y + dy));
                 let c = raster.sample(p.x, p.y);
-                sum = [sum[0] + c[0] / 4.0, sum[1] + c[1] / 4.0, sum[2] + c[2] / 4.0];
+                sum = [sum[0] + c[0] / 2.0, sum[1] + c[1] / 2.0, sum[2] + c[2] / 2.0];
             }
             sum
         })
@@ -61,21 +65,32 @@ fn locator_error(quad: &Quad, random: &mut Random) -> Quad {
     let (top, bottom) = (random.gauss(0.14) * h, random.gauss(0.14) * h);
     let (left, right) = (random.gauss(0.25) * h, random.gauss(0.25) * h);
     let skew = random.gauss(0.10) * h;
-    let mut corner = |p: Point, dx: f32, dy: f32| Point::new(p.x + dx + random.gauss(0.05) * h, p.y + dy + random.gauss(0.04) * h);
+    let mut corner = |p: Point, dx: f32, dy: f32| {
+        Point::new(p.x + dx + random.gauss(0.05) * h, p.y + dy + random.gauss(0.04) * h)
+    };
     let [a, b, c, d] = quad.0;
-    Quad([corner(a, left, top - skew), corner(b, right, top + skew), corner(c, right, bottom + skew), corner(d, left, bottom - skew)])
+    Quad([
+        corner(a, left, top - skew),
+        corner(b, right, top + skew),
+        corner(c, right, bottom + skew),
+        corner(d, left, bottom - skew),
+    ])
 }
 
 /// A whole picture whose longer side has `side` px.
 pub(crate) fn scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
     let aspect = *random.pick(&[0.6, 0.64, 0.64, 0.7, 0.75, 1.0, 1.33, 1.77]);
-    let (width, height) =
-        if aspect < 1.0 { (side, (side as f32 * aspect) as usize) } else { ((side as f32 / aspect) as usize, side) };
+    let (width, height) = if aspect < 1.0 {
+        (side, (side as f32 * aspect) as usize)
+    } else {
+        ((side as f32 / aspect) as usize, side)
+    };
     let mut ground = Raster::new(0.0, 0.0, 110.0, 110.0 * height as f32 / width as f32, width as f32 / 110.0);
     Art::table(random).fill(&mut ground);
     let mut pixels = vec![[0.0; 3]; width * height];
     for (i, pixel) in pixels.iter_mut().enumerate() {
-        *pixel = ground.pixels[(i / width).min(ground.height - 1) * ground.width + (i % width).min(ground.width - 1)];
+        *pixel = ground.pixels
+            [(i / width).min(ground.height - 1) * ground.width + (i % width).min(ground.width - 1)];
     }
     let mut scene = Scene { width, height, pixels, lines: Vec::new() };
     if random.chance(0.06) {
@@ -121,7 +136,8 @@ impl Scene {
         let px_per_mm = fill / span_x.max(span_y) * if place.is_some() { 0.62 } else { 1.0 };
         let slack_x = (w - span_x * w * px_per_mm).abs() / 2.0 + 1.0;
         let slack_y = (h - span_y * h * px_per_mm).abs() / 2.0 + 1.0;
-        let mut centre = Point::new(w / 2.0 + random.gauss(0.5) * slack_x, h / 2.0 + random.gauss(0.5) * slack_y);
+        let mut centre =
+            Point::new(w / 2.0 + random.gauss(0.5) * slack_x, h / 2.0 + random.gauss(0.5) * slack_y);
         let mut own_turn = turn;
         if let Some((index, count)) = place {
             let along = (index as f32 + 0.5) / count as f32 - 0.5;
@@ -136,7 +152,8 @@ impl Scene {
             Point::new(centre.x + (x * cos - y * sin) * depth, centre.y + (x * sin + y * cos) * depth)
         };
         let on_card = Quad::rect(0.0, 0.0, design.width, design.height);
-        let in_picture = Quad([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)].map(|(u, v)| corner(u, v, random)));
+        let in_picture =
+            Quad([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)].map(|(u, v)| corner(u, v, random)));
         let Some((to_picture, to_card)) =
             Homography::from_quads(&on_card, &in_picture).and_then(|map| Some((map, map.invert()?)))
         else {
@@ -167,7 +184,8 @@ impl Scene {
             };
             ![0.02, 0.25, 0.5, 0.75, 0.98].iter().any(|u| covered(line.quad.at(*u, 0.5)))
         });
-        let seen: Vec<SceneLine> = lines.into_iter().filter_map(|line| self.visible(line, &to_picture)).collect();
+        let seen: Vec<SceneLine> =
+            lines.into_iter().filter_map(|line| self.visible(line, &to_picture)).collect();
         self.lines.extend(seen);
     }
 
@@ -175,7 +193,10 @@ impl Scene {
     fn visible(&self, line: CardLine, to_picture: &Homography) -> Option<SceneLine> {
         let quad = line.quad.transform(to_picture);
         let (low, high) = quad.bounding_box();
-        let inside = low.x > -2.0 && low.y > -2.0 && high.x < self.width as f32 + 2.0 && high.y < self.height as f32 + 2.0;
+        let inside = low.x > -2.0
+            && low.y > -2.0
+            && high.x < self.width as f32 + 2.0
+            && high.y < self.height as f32 + 2.0;
         inside.then_some(SceneLine { kind: line.kind, text: line.text, quad })
     }
 
@@ -183,14 +204,19 @@ impl Scene {
         // From the lower or side edge inwards, mostly beside the text.
         let (w, h) = (self.width as f32, self.height as f32);
         let left = random.chance(0.5);
-        let (cx, cy) = (if left { random.range(-0.1, 0.08) } else { random.range(0.92, 1.1) } * w, random.range(0.2, 0.95) * h);
+        let (cx, cy) = (
+            if left { random.range(-0.1, 0.08) } else { random.range(0.92, 1.1) } * w,
+            random.range(0.2, 0.95) * h,
+        );
         let (rx, ry) = (random.range(0.05, 0.14) * w, random.range(0.04, 0.1) * h);
         let skin = *random.pick(&[[0.85, 0.65, 0.52], [0.7, 0.5, 0.4], [0.92, 0.75, 0.65]]);
         let finger = |x: f32, y: f32| ((x - cx) / rx).powi(2) + ((y - cy) / ry).powi(2);
-        if self.lines.iter().any(|line| (0..=20).any(|i| {
-            let p = line.quad.at(i as f32 / 20.0, 0.5);
-            finger(p.x, p.y) < 1.5
-        })) {
+        if self.lines.iter().any(|line| {
+            (0..=20).any(|i| {
+                let p = line.quad.at(i as f32 / 20.0, 0.5);
+                finger(p.x, p.y) < 1.5
+            })
+        }) {
             return;
         }
         for (i, pixel) in self.pixels.iter_mut().enumerate() {
@@ -207,10 +233,17 @@ impl Scene {
             let (font, text) = if random.chance(0.5) {
                 (&fonts.captions[random.int(0, 4)], random.digits(count.min(9)))
             } else {
-                (&fonts.chinese[0], "收据金额合计付款日期地址电话编号".chars().skip(random.int(0, 8)).take(count).collect())
+                (
+                    &fonts.chinese[0],
+                    "收据金额合计付款日期地址电话编号".chars().skip(random.int(0, 8)).take(count).collect(),
+                )
             };
             let size = random.range(0.015, 0.07) * self.height as f32;
-            let place = [random.range(0.0, 0.8) * self.width as f32, random.range(0.05, 1.0) * self.height as f32, size];
+            let place = [
+                random.range(0.0, 0.8) * self.width as f32,
+                random.range(0.05, 1.0) * self.height as f32,
+                size,
+            ];
             let v = random.range(0.0, 1.0);
             caption(&mut page, font, &text, place, [v; 3], 0.9);
         }
@@ -223,9 +256,16 @@ impl Scene {
         let exposure = random.range(0.7, 1.25);
         let (fall_x, fall_y) = (random.gauss(0.2), random.gauss(0.15));
         let spot = random.chance(0.22).then(|| {
-            (random.range(0.0, 1.0) * w, random.range(0.0, 1.0) * h, random.range(0.06, 0.35) * w, random.range(0.15, 0.9))
+            (
+                random.range(0.0, 1.0) * w,
+                random.range(0.0, 1.0) * h,
+                random.range(0.06, 0.35) * w,
+                random.range(0.15, 0.9),
+            )
         });
-        let shade = random.chance(0.15).then(|| (random.range(0.0, 6.3), random.range(-0.3, 0.3), random.range(0.5, 0.85)));
+        let shade = random
+            .chance(0.15)
+            .then(|| (random.range(0.0, 6.3), random.range(-0.3, 0.3), random.range(0.5, 0.85)));
         let tint = [1.0 + random.gauss(0.06), 1.0, 1.0 + random.gauss(0.08)];
         let haze = if random.chance(0.15) { random.range(0.0, 0.25) } else { 0.0 };
         for (i, pixel) in self.pixels.iter_mut().enumerate() {
@@ -260,7 +300,8 @@ impl Scene {
             }
         }
         let strength = if random.chance(0.7) { random.range(0.0, 4.0) } else { random.range(4.0, 10.0) };
-        let bytes: Vec<u8> = plane.iter().map(|v| (v + random.gauss(strength)).clamp(0.0, 255.0) as u8).collect();
+        let bytes: Vec<u8> =
+            plane.iter().map(|v| (v + random.gauss(strength)).clamp(0.0, 255.0) as u8).collect();
         if !random.chance(0.3) {
             return bytes;
         }
@@ -271,13 +312,18 @@ impl Scene {
     /// The picture in colour, 8 bits a channel, for files and contact sheets.
     pub(crate) fn to_rgb(&self, random: &mut Random) -> Vec<u8> {
         let strength = random.range(0.0, 5.0);
-        self.pixels.iter().flat_map(|c| c.map(|v| (v * 255.0 + random.gauss(strength)).clamp(0.0, 255.0) as u8)).collect()
+        self.pixels
+            .iter()
+            .flat_map(|c| c.map(|v| (v * 255.0 + random.gauss(strength)).clamp(0.0, 255.0) as u8))
+            .collect()
     }
 }
 
 fn recompress(bytes: &[u8], width: usize, height: usize, quality: u8) -> Option<Vec<u8>> {
     let mut file = Vec::new();
-    JpegEncoder::new_with_quality(&mut file, quality).encode(bytes, width as u32, height as u32, ExtendedColorType::L8).ok()?;
+    JpegEncoder::new_with_quality(&mut file, quality)
+        .encode(bytes, width as u32, height as u32, ExtendedColorType::L8)
+        .ok()?;
     let image = DynamicImage::from_decoder(JpegDecoder::new(std::io::Cursor::new(file)).ok()?).ok()?;
     Some(image.into_luma8().into_raw())
 }
