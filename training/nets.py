@@ -68,3 +68,36 @@ def decode_greedy(log_probs: torch.Tensor) -> list[str]:
         kept = [c for i, c in enumerate(row) if c != 0 and (i == 0 or row[i - 1] != c)]
         texts.append("".join(Recognizer.alphabet[c - 1] for c in kept))
     return texts
+
+
+class Locator(nn.Module):
+    """(N, 1, 320, 320) grey letterboxed picture -> (N, 10, 40, 40): for each cell of 8 x 8 px
+
+    channels 0..1   logits that the cell lies in a card number, in an expiry date
+    channels 2..9   the four corners of that line (x, y in turn, from the text's own top-left, clockwise), as offsets
+                    from the cell's centre in units of `offset_px`
+
+    Every cell of a line votes for all four corners, so a line is found and turned the right way up at once.
+    """
+
+    kinds = ("number", "date")
+    size, stride, offset_px = 320, 8, 64.0
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(conv(1, 24, kernel=6, stride=4, padding=1), conv(24, 32))  # 80
+        self.down8 = nn.Sequential(conv(32, 64, stride=2), conv(64, 64))  # 40
+        self.down16 = nn.Sequential(conv(64, 96, stride=2), conv(96, 96))  # 20
+        self.down32 = nn.Sequential(conv(96, 128, stride=2), conv(128, 128), conv(128, 128), conv(128, 96))  # 10
+        self.up16 = conv(96, 64)
+        self.side8 = conv(64, 64, kernel=1)
+        self.up8 = conv(64, 64)
+        self.head = nn.Conv2d(64, len(self.kinds) + 8, 1)
+        nn.init.constant_(self.head.bias[: len(self.kinds)], -3.0)  # most cells are ground
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        at8 = self.down8(self.stem(normalise(pixels)))
+        at16 = self.down16(at8)
+        x = at16 + F.interpolate(self.down32(at16), scale_factor=2.0, mode="nearest")
+        x = self.side8(at8) + F.interpolate(self.up16(x), scale_factor=2.0, mode="nearest")
+        return self.head(self.up8(x))

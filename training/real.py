@@ -26,7 +26,9 @@ def load_strips(folder: Path, name: str, validation: bool) -> list[tuple[np.ndar
         for row in csv.DictReader(rows):
             if is_validation(row["file"]) == validation:
                 pixels = cv2.imread(str(folder / name / row["file"]), cv2.IMREAD_GRAYSCALE)
-                strips.append((pixels, row["label"].replace("_", " ").strip() if name == "halves" else row["label"].replace("_", " ")))
+                strips.append(
+                    (pixels, row["label"].replace("_", " ").strip() if name == "halves" else row["label"].replace("_", " "))
+                )
     assert strips, f"no strips in {folder / name}"
     return strips
 
@@ -39,7 +41,7 @@ def rarity(text: str) -> float:
 
 def fill_like(pixels: np.ndarray, width: int, rng: random.Random) -> np.ndarray:
     """A stretch of plain ground that continues the right edge of a crop."""
-    edge = cv2.GaussianBlur(pixels[:, -6:], (1, 0), 2) if False else pixels[:, -4:].mean(axis=1, keepdims=True)
+    edge = pixels[:, -4:].mean(axis=1, keepdims=True)
     ground = np.repeat(edge, width, axis=1)
     drift = np.linspace(0, rng.uniform(-40, 40), width)[None, :]
     noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(0, 6), ground.shape)
@@ -158,3 +160,79 @@ def degrade(strip: np.ndarray, rng: random.Random) -> np.ndarray:
         quality = [cv2.IMWRITE_JPEG_QUALITY, rng.randint(25, 80)]
         x = cv2.imdecode(cv2.imencode(".jpg", x, quality)[1], cv2.IMREAD_GRAYSCALE)
     return x
+
+
+# The labelled boxes of scenes are loose: shares of their height and width that the text itself takes, by eye on 40 of them.
+BOX_TEXT_HEIGHT, BOX_TEXT_WIDTH = 0.66, 0.975
+BOX_MIN_ASPECT = 7.3
+
+
+def load_scenes(folder: Path, validation: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(grey picture, 4 x 2 corners of the number line in px), upright cards only."""
+    scenes = []
+    with open(folder / "scenes.csv", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            if is_validation(row["file"]) != validation:
+                continue
+            pixels = cv2.imread(str(folder / "scenes" / row["file"]), cv2.IMREAD_GRAYSCALE)
+            x0, y0, x1, y1 = (float(row[k]) for k in ("x0", "y0", "x1", "y1"))
+            if (x1 - x0) / (y1 - y0) < BOX_MIN_ASPECT:
+                continue  # the upright box of a tilted card says too little about its line
+            dx, dy = (x1 - x0) * (1 - BOX_TEXT_WIDTH) / 2, (y1 - y0) * (1 - BOX_TEXT_HEIGHT) / 2
+            quad = np.float32([[x0 + dx, y0 + dy], [x1 - dx, y0 + dy], [x1 - dx, y1 - dy], [x0 + dx, y1 - dy]])
+            scenes.append((pixels, quad))
+    assert scenes, f"no scenes in {folder}"
+    return scenes
+
+
+def warp_scene(
+    pixels: np.ndarray, quad: np.ndarray, size: int, rng: random.Random, turn: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A real scene turned, tilted, zoomed and cropped into size x size, its line staying inside."""
+    h, w = pixels.shape
+    if turn is None:
+        kind = rng.random()
+        turn = rng.gauss(0, 4) if kind < 0.5 else 90 * rng.randint(1, 3) + rng.gauss(0, 5) if kind < 0.77 else rng.uniform(0, 360)
+    line = np.linalg.norm(quad[1] - quad[0])
+    for _ in range(10):
+        # The line's length in the result: from a small card in a phone frame to a cropped close-up.
+        length = size * (rng.uniform(0.55, 0.92) if rng.random() < 0.75 else rng.uniform(0.2, 0.55))
+        zoom = length / line
+        a = np.deg2rad(turn)
+        rotation = np.float32([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) * zoom
+        centre = quad.mean(axis=0)
+        target = np.float32([size / 2 + rng.gauss(0, 0.12) * size, size / 2 + rng.gauss(0, 0.12) * size])
+        corners = np.float32([[0, 0], [w, 0], [w, h], [0, h]])
+        moved = (corners - centre) @ rotation.T + target
+        moved += np.float32([[rng.gauss(0, 0.025) * size * min(zoom, 1) for _ in "xy"] for _ in range(4)])
+        matrix = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
+        placed = cv2.perspectiveTransform(quad[None], matrix)[0]
+        if placed.min() > 2 and placed.max() < size - 2:
+            break
+    else:
+        matrix, placed = np.eye(3), quad
+    border = rng.choice([cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT])
+    shown = cv2.warpPerspective(
+        pixels, matrix, (size, size), flags=cv2.INTER_AREA, borderMode=border, borderValue=rng.choice([0, 0, 128, 255])
+    )
+    if rng.random() < 0.5:  # letterboxed, as a picture that is not square is
+        keep = max(int(size * rng.uniform(0.56, 1.0)), int(np.ceil(placed[:, 1].max())) + 2)
+        shown[keep:] = 0
+    return shown, placed
+
+
+def degrade_scene(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
+    x = pixels.astype(np.float32)
+    if rng.random() < 0.1:
+        x = 255 - x
+    x = 128 + (x - 128) * rng.uniform(0.6, 1.3) + rng.uniform(-40, 40)
+    if rng.random() < 0.3:
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 0.9))
+    if rng.random() < 0.2:
+        size = x.shape[0]
+        cx, cy, r = rng.uniform(0, size), rng.uniform(0, size), rng.uniform(15, 90)
+        yy, xx = np.mgrid[0:size, 0:size].astype(np.float32)
+        x = x + rng.uniform(30, 160) * np.exp(-((xx - cx) ** 2 + (yy - cy) ** 2) / (2 * r * r))
+    if rng.random() < 0.5:
+        x = x + np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(1, 8), x.shape)
+    return np.clip(x, 0, 255).astype(np.uint8)

@@ -27,3 +27,17 @@ def read_strips(synth: Path, seed: int) -> Iterator[tuple[np.ndarray, str]]:
         height, width, length = struct.unpack("<HHH", read_exactly(pipe, 6))
         pixels = np.frombuffer(read_exactly(pipe, height * width), np.uint8).reshape(height, width)
         yield pixels, read_exactly(pipe, length).decode()
+
+
+def read_scenes(synth: Path, seed: int, side: int = 320) -> Iterator[tuple[np.ndarray, list[tuple[int, np.ndarray]]]]:
+    """Endless (scene uint8, [(kind, 4 x 2 corners in px)]). Record: u16 height, u16 width, u16 lines, pixels, then for each
+    line u16 kind and 8 x f32; little-endian."""
+    pipe = open_stream([str(synth), "scenes", "--seed", str(seed), "--side", str(side)])
+    while True:
+        height, width, count = struct.unpack("<HHH", read_exactly(pipe, 6))
+        pixels = np.frombuffer(read_exactly(pipe, height * width), np.uint8).reshape(height, width)
+        lines = []
+        for _ in range(count):
+            (kind,) = struct.unpack("<H", read_exactly(pipe, 2))
+            lines.append((kind, np.frombuffer(read_exactly(pipe, 32), np.float32).reshape(4, 2)))
+        yield pixels, lines

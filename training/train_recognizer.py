@@ -68,7 +68,9 @@ def validate(net: Recognizer, strips: list[tuple[np.ndarray, str]]) -> tuple[flo
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--synth", type=Path, help="the kahao-synth binary; without it only real strips are used")
-    parser.add_argument("--real", type=Path, help="folder with halves/, groups/ and their CSV files; without it only drawn strips are used")
+    parser.add_argument(
+        "--real", type=Path, help="folder with halves/, groups/ and their CSV files; without it only drawn strips are used"
+    )
     parser.add_argument("--real-share", type=float, default=0.5, help="share of real strips in a batch")
     parser.add_argument("--run", type=Path, default=Path("../run/recognizer"), help="folder of the checkpoint and log")
     parser.add_argument("--minutes", type=float, default=90, help="stop after this long")
@@ -87,7 +89,9 @@ def main():
     half = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
     net = Recognizer().to(device, memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True)
+    average = torch.optim.swa_utils.AveragedModel(
+        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+    )
     optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=1e-2)
     step = 0
     checkpoint = args.run / "checkpoint.pt"
@@ -142,7 +146,8 @@ def main():
         first_loss = first_loss or loss.item()
         if not args.smoke and step % 500 == 0:
             whole, characters = validate(average.module, held_out) if held_out else (float("nan"),) * 2
-            line = f"step {step} loss {mean_loss:.4f} halves whole {whole:.3f} characters {characters:.4f} {seen / (time.monotonic() - begun):.0f}/s"
+            rate = seen / (time.monotonic() - begun)
+            line = f"step {step} loss {mean_loss:.4f} halves whole {whole:.3f} characters {characters:.4f} {rate:.0f}/s"
             print(line, flush=True)
             args.run.mkdir(parents=True, exist_ok=True)
             with open(args.run / "log.txt", "a", encoding="utf-8") as log:
@@ -152,7 +157,9 @@ def main():
             last_save = time.monotonic()
     if args.smoke:
         assert mean_loss < first_loss, f"the loss did not fall: {first_loss:.3f} to {mean_loss:.3f}"
-        print(f"smoke: {step} steps, loss {first_loss:.2f} -> {loss.item():.2f}, {seen / (time.monotonic() - begun):.0f} strips/s")
+        print(
+            f"smoke: {step} steps, loss {first_loss:.2f} -> {loss.item():.2f}, {seen / (time.monotonic() - begun):.0f} strips/s"
+        )
     else:
         save(checkpoint, net, average, optimizer, step)
 

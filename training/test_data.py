@@ -1,0 +1,161 @@
+"""Tests of the training scripts' data code; without numpy, cv2 and torch they say so and end well.
+
+python test_data.py
+python test_data.py --synth ../target/release/kahao-synth      (also reads its streams)
+"""
+
+import argparse
+import itertools
+import random
+import sys
+import unittest
+from pathlib import Path
+
+try:
+    import cv2  # noqa: F401
+    import numpy as np
+    import torch
+except ImportError as error:
+    print(f"data code not tested: {error} (see training/README.md)")
+    sys.exit(0)
+
+import real
+from nets import Locator, Recognizer, decode_greedy, encode
+from stream import read_scenes, read_strips
+from train_locator import CELLS, KINDS, find_lines, letterbox, targets
+
+SYNTH: Path | None = None
+
+
+def turned(quad: np.ndarray, degrees: float) -> np.ndarray:
+    """A quad turned clockwise about the middle of the locator's picture."""
+    a = np.deg2rad(degrees)
+    rotation = np.float32([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    middle = np.float32([Locator.size / 2, Locator.size / 2])
+    return ((quad - middle) @ rotation.T + middle).astype(np.float32)
+
+
+def as_output(target: np.ndarray) -> np.ndarray:
+    """What a perfect network would answer: masks as logits, offsets as they are."""
+    return np.concatenate([(target[:KINDS] - 0.5) * 20, target[KINDS : KINDS + 8]])
+
+
+NUMBER = np.float32([[60, 150], [260, 150], [260, 172], [60, 172]])
+DATE = np.float32([[120, 200], [180, 200], [180, 212], [120, 212]])
+
+
+class Texts(unittest.TestCase):
+    def columns(self, classes: list[int]) -> torch.Tensor:
+        log_probs = torch.full((1, len(classes), len(Recognizer.alphabet) + 1), -9.0)
+        log_probs[0, torch.arange(len(classes)), torch.tensor(classes)] = 0.0
+        return log_probs
+
+    def test_texts_come_back_from_their_codes(self):
+        for text in ("0123 4567/89", "1122 3000", "12/49"):
+            separated = list(itertools.chain.from_iterable((code, Recognizer.blank) for code in encode(text)))
+            self.assertEqual(decode_greedy(self.columns(separated)), [text])
+
+    def test_repeats_are_one_character_unless_a_blank_parts_them(self):
+        (eight,) = encode("8")
+        self.assertEqual(decode_greedy(self.columns([0, eight, eight, 0])), ["8"])
+        self.assertEqual(decode_greedy(self.columns([eight, 0, eight])), ["88"])
+        self.assertEqual(decode_greedy(self.columns([0, 0])), [""])
+
+    def test_codes_are_unique_and_leave_the_blank_alone(self):
+        codes = encode(Recognizer.alphabet)
+        self.assertEqual(len(set(codes)), len(Recognizer.alphabet))
+        self.assertNotIn(Recognizer.blank, codes)
+
+
+class Lines(unittest.TestCase):
+    def test_lines_come_back_from_their_targets_at_any_angle(self):
+        for degrees in range(0, 360, 15):
+            quads = {0: turned(NUMBER, degrees), 1: turned(DATE, degrees)}
+            found = find_lines(as_output(targets(list(quads.items()), dates_known=True)))
+            self.assertEqual(sorted(kind for kind, _, _ in found), [0, 1], f"at {degrees} degrees")
+            for kind, _, quad in found:
+                np.testing.assert_allclose(quad, quads[kind], atol=0.1, err_msg=f"{kind} at {degrees} degrees")
+
+    def test_a_line_lower_than_a_cell_is_not_lost(self):
+        thin = np.float32([[100, 101], [160, 101], [160, 103], [100, 103]])
+        found = find_lines(as_output(targets([(0, thin)], dates_known=True)))
+        self.assertEqual(len(found), 1)
+        np.testing.assert_allclose(found[0][2], thin, atol=0.1)
+
+    def test_unknown_dates_and_foreign_kinds_weigh_nothing(self):
+        unknown = targets([(0, NUMBER)], dates_known=False)
+        self.assertEqual(unknown.shape, (KINDS + 10, CELLS, CELLS))
+        self.assertEqual(unknown[KINDS + 9].max(), 0)
+        foreign = targets([(KINDS, NUMBER)], dates_known=True)
+        self.assertEqual(foreign[: KINDS + 9].max(), 0)
+        self.assertEqual(foreign[KINDS + 9].min(), 1)
+
+    def test_nothing_is_found_in_nothing(self):
+        self.assertEqual(find_lines(as_output(targets([], dates_known=True))), [])
+
+
+class Pictures(unittest.TestCase):
+    def test_letterbox_keeps_the_picture_at_the_top_left(self):
+        picture = np.full((200, Locator.size), 7, np.uint8)
+        square = letterbox(picture)
+        self.assertEqual(square.shape, (Locator.size, Locator.size))
+        np.testing.assert_array_equal(square[:200], picture)
+        self.assertEqual(square[200:].max(), 0)
+
+    def test_the_fifth_for_validation_does_not_change(self):
+        held_out = [i for i in range(20) if real.is_validation(f"{i:04}.jpg")]
+        self.assertEqual(held_out, [0, 5, 10, 15])
+
+    def test_augmented_strips_have_the_network_s_size_and_depend_on_the_seed_alone(self):
+        pixels = np.random.default_rng(0).integers(0, 255, (40, 300), np.uint8)
+        for seed in range(50):
+            strip = real.augment(pixels, random.Random(seed))
+            self.assertEqual((strip.shape, strip.dtype), ((Recognizer.height, Recognizer.width), np.uint8))
+            np.testing.assert_array_equal(strip, real.augment(pixels, random.Random(seed)))
+
+    def test_a_warped_scene_keeps_its_line_inside_and_in_order(self):
+        pixels = np.full((Locator.size, Locator.size), 90, np.uint8)
+        for seed in range(50):
+            _, quad = real.warp_scene(pixels, NUMBER, Locator.size, random.Random(seed))
+            self.assertTrue((quad > 0).all() and (quad < Locator.size).all())
+            along, down = quad[1] - quad[0], quad[3] - quad[0]
+            self.assertGreater(along[0] * down[1] - along[1] * down[0], 0, "corners run clockwise")
+
+
+class Streams(unittest.TestCase):
+    def setUp(self):
+        if SYNTH is None or not SYNTH.exists():
+            self.skipTest("no kahao-synth given with --synth")
+
+    def first(self, stream, count: int) -> list:
+        items = list(itertools.islice(stream, count))
+        stream.close()
+        return items
+
+    def test_strips_have_the_network_s_size_and_alphabet(self):
+        strips = self.first(read_strips(SYNTH, 1), 20)
+        for pixels, text in strips:
+            self.assertEqual((pixels.shape, pixels.dtype), ((Recognizer.height, Recognizer.width), np.uint8))
+            self.assertLessEqual(set(text), set(Recognizer.alphabet))
+        again = self.first(read_strips(SYNTH, 1), 20)
+        self.assertEqual([text for _, text in strips], [text for _, text in again])
+        self.assertTrue(all((a == b).all() for (a, _), (b, _) in zip(strips, again, strict=True)))
+
+    def test_scenes_have_lines_with_clockwise_corners(self):
+        scenes = self.first(read_scenes(SYNTH, 1, Locator.size), 10)
+        lines = [line for _, lines in scenes for line in lines]
+        self.assertIn(0, {kind for kind, _ in lines})
+        for _, quad in lines:
+            along, down = quad[1] - quad[0], quad[3] - quad[0]
+            self.assertGreater(along[0] * down[1] - along[1] * down[0], 0)
+        for pixels, _ in scenes:
+            self.assertEqual(max(pixels.shape), Locator.size)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--synth", type=Path, help="the kahao-synth binary; without it the streams are not tested")
+    args, rest = parser.parse_known_args()
+    SYNTH = args.synth
+    # The streams have no end: their processes are left when enough is read, and end with the pipe.
+    unittest.main(argv=[sys.argv[0], *rest], warnings="ignore")

@@ -1,0 +1,257 @@
+"""Train the text line locator on drawn scenes with real ones mixed in; stop and resume at will.
+
+python train_locator.py --synth ../target/release/kahao-synth --real ../../shared/realdev --minutes 60
+python train_locator.py --smoke --synth ../target/release/kahao-synth     (seconds, no real pictures, no checkpoint)
+"""
+
+import argparse
+import math
+import random
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, IterableDataset
+
+import real
+from nets import Locator
+from stream import read_scenes
+from train_recognizer import save
+
+CELLS = Locator.size // Locator.stride
+KINDS = len(Locator.kinds)
+
+
+def letterbox(pixels: np.ndarray) -> np.ndarray:
+    """Top-left in a black square; the longer side is already right."""
+    square = np.zeros((Locator.size, Locator.size), np.uint8)
+    square[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return square
+
+
+def targets(lines: list[tuple[int, np.ndarray]], dates_known: bool) -> np.ndarray:
+    """(kinds + 8 + 2, cells, cells): masks, offsets in offset_px, then weight of the offsets, weight of the date mask."""
+    out = np.zeros((KINDS + 10, CELLS, CELLS), np.float32)
+    out[KINDS + 9] = 1.0 if dates_known else 0.0
+    centre = (np.arange(CELLS, dtype=np.float32) + 0.5) * Locator.stride
+    for kind, quad in lines:
+        if kind >= KINDS:
+            continue
+        mask = np.zeros((CELLS, CELLS), np.uint8)
+        # At least a cell high, so that a distant card's line is not lost between cells.
+        middle_l, middle_r = (quad[0] + quad[3]) / 2, (quad[1] + quad[2]) / 2
+        height = (np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])) / 2
+        grow = max(height, 1.2 * Locator.stride) / max(height, 1e-3)
+        grown = np.float32(
+            [
+                middle_l + (quad[0] - middle_l) * grow,
+                middle_r + (quad[1] - middle_r) * grow,
+                middle_r + (quad[2] - middle_r) * grow,
+                middle_l + (quad[3] - middle_l) * grow,
+            ]
+        )
+        # fillPoly counts a pixel whose centre has whole coordinates: shift by half a cell; 4 fractional bits.
+        points = np.round((grown / Locator.stride - 0.5) * 16).astype(np.int32)
+        cv2.fillConvexPoly(mask, points, 1, shift=4)
+        inside = mask > 0
+        if not inside.any():
+            continue
+        out[:KINDS, inside] = 0.0
+        out[kind, inside] = 1.0
+        for corner in range(4):
+            out[KINDS + 2 * corner][inside] = np.broadcast_to(
+                (quad[corner, 0] - centre[None, :]) / Locator.offset_px, mask.shape
+            )[inside]
+            out[KINDS + 2 * corner + 1][inside] = np.broadcast_to(
+                (quad[corner, 1] - centre[:, None]) / Locator.offset_px, mask.shape
+            )[inside]
+        out[KINDS + 8, inside] = 1.0 / math.sqrt(inside.sum())  # a small line counts for more than its area
+    return out
+
+
+def find_lines(output: np.ndarray, threshold: float = 0.5) -> list[tuple[int, float, np.ndarray]]:
+    """(kind, score, quad) of one output (channels, cells, cells): the same steps as locate.rs."""
+    lines = []
+    centre = (np.arange(CELLS, dtype=np.float32) + 0.5) * Locator.stride
+    for kind in range(KINDS):
+        prob = 1 / (1 + np.exp(-output[kind]))
+        count, labels = cv2.connectedComponents((prob > threshold).astype(np.uint8), connectivity=8)
+        for label in range(1, count):
+            ys, xs = np.nonzero(labels == label)
+            p = prob[ys, xs]
+            quad = np.zeros((4, 2), np.float32)
+            for corner in range(4):
+                dx = output[KINDS + 2 * corner, ys, xs] * Locator.offset_px
+                dy = output[KINDS + 2 * corner + 1, ys, xs] * Locator.offset_px
+                weight = p / (dx * dx + dy * dy + 64.0)  # near cells know a corner best
+                quad[corner] = [np.average(centre[xs] + dx, weights=weight), np.average(centre[ys] + dy, weights=weight)]
+            lines.append((kind, float(p.sum()), quad))
+    return sorted(lines, key=lambda line: -line[1])
+
+
+class MixedScenes(IterableDataset):
+    """Endless (pixels, targets): a share of real scenes, the rest drawn."""
+
+    def __init__(self, synth: Path, folder: Path | None, real_share: float, seed: int):
+        self.synth, self.folder, self.real_share, self.seed = synth, folder, real_share, seed
+
+    def __iter__(self):
+        rng = random.Random(self.seed)
+        cv2.setNumThreads(1)
+        scenes = real.load_scenes(self.folder, validation=False) if self.folder else []
+        drawn = read_scenes(self.synth, self.seed)
+        while True:
+            if scenes and rng.random() < self.real_share:
+                pixels, quad = real.warp_scene(*rng.choice(scenes), Locator.size, rng)
+                yield real.degrade_scene(pixels, rng), targets([(0, quad)], dates_known=False)
+            else:
+                pixels, lines = next(drawn)
+                yield letterbox(pixels), targets(lines, dates_known=True)
+
+
+def collate(batch):
+    return torch.from_numpy(np.stack([p for p, _ in batch])).unsqueeze(1), torch.from_numpy(np.stack([t for _, t in batch]))
+
+
+def loss_of(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    logits, mask = output[:, :KINDS], target[:, :KINDS]
+    known = torch.ones_like(mask)
+    known[:, 1:2] = target[:, KINDS + 9 : KINDS + 10]
+    prob = torch.sigmoid(logits)
+    bce = F.binary_cross_entropy_with_logits(logits, mask, reduction="none") * known
+    focus = (1 - torch.where(mask > 0.5, prob, 1 - prob)) ** 1.5 + 0.05  # hard cells first
+    bce = (bce * focus).sum() / len(output) / 25
+    overlap = (prob * mask * known).sum(dim=(2, 3))
+    dice = 1 - (2 * overlap + 1) / ((prob * known).sum(dim=(2, 3)) + (mask * known).sum(dim=(2, 3)) + 1)
+    offsets, wanted = output[:, KINDS : KINDS + 8], target[:, KINDS : KINDS + 8]
+    weight = target[:, KINDS + 8 : KINDS + 9]
+    pairs = wanted.unflatten(1, (4, 2))
+    near = 1 / (0.3 + pairs.norm(dim=2, keepdim=True)).expand_as(pairs).flatten(1, 2)  # a near corner must be exact
+    votes = F.smooth_l1_loss(offsets, wanted, reduction="none", beta=0.05) * near * weight
+    return bce + dice.mean() + votes.sum() / len(output) / 8
+
+
+def prepare_validation(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Held-out real scenes upright, in quarter turns, and at any angle."""
+    rng = random.Random(0)
+    held_out = []
+    for pixels, quad in real.load_scenes(folder, validation=True):
+        held_out.append(("upright", letterbox(pixels), quad))
+        turn = 90.0 * rng.randint(1, 3)
+        held_out.append(("quarter", *real.warp_scene(pixels, quad, Locator.size, rng, turn)))
+        held_out.append(("any", *real.warp_scene(pixels, quad, Locator.size, rng, rng.uniform(0, 360))))
+    return held_out
+
+
+def validate(net: Locator, held_out) -> str:
+    """Share of lines whose four corners all lie within half a line height along and a third across, by kind of turn."""
+    net.eval()
+    found, total = {}, {}
+    with torch.no_grad():
+        for start in range(0, len(held_out), 32):
+            part = held_out[start : start + 32]
+            output = net(torch.from_numpy(np.stack([p for _, p, _ in part])).unsqueeze(1).float()).float().numpy()
+            for (turn, _, quad), out in zip(part, output, strict=True):
+                lines = [line for line in find_lines(out) if line[0] == 0]
+                total[turn] = total.get(turn, 0) + 1
+                if lines:
+                    along = (quad[1] - quad[0]) / np.linalg.norm(quad[1] - quad[0])
+                    down = (quad[3] - quad[0]) / np.linalg.norm(quad[3] - quad[0])
+                    height = np.linalg.norm(quad[3] - quad[0])
+                    error = lines[0][2] - quad
+                    good = (np.abs(error @ along) < 0.7 * height).all() and (np.abs(error @ down) < 0.4 * height).all()
+                    found[turn] = found.get(turn, 0) + int(good)
+    net.train()
+    return " ".join(f"{turn} {found.get(turn, 0) / total[turn]:.3f}" for turn in total)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--synth", type=Path, required=True, help="the kahao-synth binary")
+    parser.add_argument("--real", type=Path, help="folder with scenes/ and scenes.csv; without it only drawn scenes are used")
+    parser.add_argument("--real-share", type=float, default=0.5, help="share of real scenes in a batch")
+    parser.add_argument("--run", type=Path, default=Path("../run/locator"), help="folder of the checkpoint and log")
+    parser.add_argument("--minutes", type=float, default=60, help="stop after this long")
+    parser.add_argument("--lr", type=float, default=1e-3, help="learning rate at the start")
+    parser.add_argument("--lr-end", type=float, default=2e-5, help="learning rate at the end (cosine between)")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--smoke", action="store_true", help="a few steps to see that everything runs and the loss falls")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    half = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+
+    net = Locator().to(device, memory_format=torch.channels_last)
+    average = torch.optim.swa_utils.AveragedModel(
+        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.997), use_buffers=True
+    )
+    optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=1e-2)
+    step = 0
+    checkpoint = args.run / "checkpoint.pt"
+    if not args.smoke and checkpoint.exists():
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        net.load_state_dict(state["net"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+        print(f"resumed at step {step}", flush=True)
+
+    workers = 0 if args.smoke else 1
+    data = MixedScenes(args.synth, args.real, args.real_share, args.seed + step)
+    loader = iter(
+        DataLoader(data, batch_size=args.batch, collate_fn=collate, num_workers=workers, prefetch_factor=4 if workers else None)
+    )
+    held_out = prepare_validation(args.real) if args.real else []
+
+    net.train()
+    begun = last_save = time.monotonic()
+    first_loss = mean_loss = None
+    seen = 0
+    while True:
+        elapsed = time.monotonic() - begun
+        if seen >= 12 * args.batch if args.smoke else elapsed > args.minutes * 60:
+            break
+        progress = min(elapsed / (args.minutes * 60), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = args.lr_end + (args.lr - args.lr_end) * 0.5 * (1 + math.cos(math.pi * progress))
+        pixels, target = next(loader)
+        pixels = pixels.to(device).float().contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            output = net(pixels).float()
+        loss = loss_of(output, target.to(device))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimizer.step()
+        average.update_parameters(net)
+        step += 1
+        seen += len(pixels)
+        mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
+        first_loss = first_loss or loss.item()
+        if not args.smoke and step % 500 == 0:
+            found = validate(average.module, held_out) if held_out else ""
+            line = f"step {step} loss {mean_loss:.4f} {found} {seen / (time.monotonic() - begun):.0f}/s"
+            print(line, flush=True)
+            args.run.mkdir(parents=True, exist_ok=True)
+            with open(args.run / "log.txt", "a", encoding="utf-8") as log:
+                log.write(line + "\n")
+        if not args.smoke and time.monotonic() - last_save > 120:
+            save(checkpoint, net, average, optimizer, step)
+            last_save = time.monotonic()
+    if args.smoke:
+        assert mean_loss < first_loss, f"the loss did not fall: {first_loss:.3f} to {mean_loss:.3f}"
+        print(
+            f"smoke: {step} steps, loss {first_loss:.2f} -> {loss.item():.2f}, {seen / (time.monotonic() - begun):.0f} scenes/s"
+        )
+    else:
+        save(checkpoint, net, average, optimizer, step)
+
+
+if __name__ == "__main__":
+    main()
