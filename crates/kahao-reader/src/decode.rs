@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use crate::error::ReadError;
-use crate::geometry::{Homography, Turn};
+use crate::geometry::Turn;
+use crate::photo::Photo;
 
 /// What a picture may measure. The defaults are those of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,47 +30,6 @@ impl Default for Limits {
 /// Most memory for a decoded picture, and for the tables a decoder fills from the file: four channels of
 /// 16 bits at 8192 x 8192 px. Only 32-bit float pictures and lying files ask for more.
 const MAX_DECODED_BYTES: u64 = 8 * 8192 * 8192;
-
-/// A decoded picture, grey and upright.
-pub(crate) struct Photo {
-    pixels: Vec<u8>,
-    width: usize,
-    height: usize,
-    to_original: Homography,
-}
-
-impl Photo {
-    /// A picture from grey pixels, row by row, that has its original size; `None` when their number is
-    /// not `width` x `height`.
-    pub(crate) fn from_grey(pixels: Vec<u8>, width: usize, height: usize) -> Option<Self> {
-        (width.checked_mul(height)? == pixels.len()).then_some(Self {
-            pixels,
-            width,
-            height,
-            to_original: Homography::identity(),
-        })
-    }
-
-    /// Luma 0 (black) to 255, row by row from the top, `width` x `height` of them.
-    pub(crate) fn pixels(&self) -> &[u8] {
-        &self.pixels
-    }
-
-    /// In pixels.
-    pub(crate) fn width(&self) -> usize {
-        self.width
-    }
-
-    /// In pixels.
-    pub(crate) fn height(&self) -> usize {
-        self.height
-    }
-
-    /// The map from this picture to the original: the picture after the EXIF turn and before any scaling.
-    pub(crate) fn to_original(&self) -> &Homography {
-        &self.to_original
-    }
-}
 
 /// Decodes a JPEG, PNG, WebP, BMP, GIF (first frame) or TIFF (first page) file. The format is told by the
 /// content. Transparent parts show white.
@@ -237,7 +197,7 @@ mod tests {
     use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 
     use super::*;
-    use crate::geometry::Point;
+    use crate::geometry::{Homography, Point};
 
     const FORMATS: [(ImageFormat, &str); 6] = [
         (ImageFormat::Jpeg, "JPEG"),

@@ -1,6 +1,5 @@
 //! Log-probabilities by column -> texts, by the rules of CTC (Graves et al. 2006) alone: a text is read by
 //! every path that spells it once repeats are merged and blanks dropped. Knows nothing of cards.
-#![cfg_attr(not(test), expect(dead_code, reason = "parse.rs is about to call it"))]
 
 use std::ops::Range;
 
@@ -120,6 +119,7 @@ fn log_add(a: f32, b: f32) -> f32 {
 
 /// Natural log of a text's probability over all its paths (the forward algorithm); minus infinity when
 /// the alphabet or the number of columns rules it out.
+#[cfg(test)]
 pub(crate) fn text_log_prob(log_probs: &LogProbs, alphabet: &Alphabet, text: &str) -> f32 {
     let Some(states) = alphabet.states_of(text).filter(|_| log_probs.classes() == alphabet.classes()) else {
         return f32::NEG_INFINITY;

@@ -78,6 +78,14 @@ impl Quad {
         Point::new(mix(a.x, b.x, c.x, d.x), mix(a.y, b.y, c.y, d.y))
     }
 
+    /// Whether the edges turn the same way at every corner: neither crossing nor caved in.
+    pub fn is_convex(&self) -> bool {
+        let [a, b, c, d] = self.0;
+        let turn = |p: Point, q: Point, r: Point| (q.x - p.x) * (r.y - q.y) - (q.y - p.y) * (r.x - q.x);
+        let turns = [turn(a, b, c), turn(b, c, d), turn(c, d, a), turn(d, a, b)];
+        turns.iter().all(|turn| *turn > 0.0) || turns.iter().all(|turn| *turn < 0.0)
+    }
+
     /// Top-left and bottom-right corner of the smallest upright rectangle around the quad.
     pub fn bounding_box(&self) -> (Point, Point) {
         let [first, rest @ ..] = self.0;
@@ -299,6 +307,22 @@ mod tests {
         ] {
             assert_eq!(Homography::from_quads(&quad, &square).is_some(), possible, "from {quad:?}");
             assert_eq!(Homography::from_quads(&square, &quad).is_some(), possible, "to {quad:?}");
+        }
+    }
+
+    #[test]
+    fn tells_crossing_and_caved_in_corners() {
+        let at = |corners: [(f32, f32); 4]| Quad(corners.map(|(x, y)| Point::new(x, y)));
+        for (quad, convex) in [
+            (at([(0.0, 0.0), (9.0, 1.0), (8.0, 6.0), (-1.0, 3.0)]), true),
+            (at([(9.0, 1.0), (0.0, 0.0), (-1.0, 3.0), (8.0, 6.0)]), true),
+            (at([(0.0, 0.0), (9.0, 0.0), (0.0, 3.0), (9.0, 3.0)]), false),
+            (at([(0.0, 0.0), (9.0, 0.0), (9.0, 3.0), (0.0, -1.0)]), false),
+            (at([(0.0, 0.0), (9.0, 0.0), (9.0, 3.0), (8.0, 1.0)]), false),
+            (at([(2.0, 2.0); 4]), false),
+            (at([(f32::NAN, 0.0), (9.0, 0.0), (9.0, 3.0), (0.0, 3.0)]), false),
+        ] {
+            assert_eq!(quad.is_convex(), convex, "{quad:?}");
         }
     }
 

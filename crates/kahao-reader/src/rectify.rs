@@ -1,8 +1,8 @@
-//! Photo + line quad -> straight strip of fixed size, with its way back to the photo.
+//! Photo + line quad -> straight strip of fixed size.
 //! Also decides what a strip shows around its text; the renderer frames its training strips by the same function.
 
-use crate::decode::Photo;
-use crate::geometry::{Homography, Point, Quad};
+use crate::geometry::{Point, Quad};
+use crate::photo::Photo;
 
 /// Share of the strip's height that the text takes: the rest keeps a locator's error of a third of a line harmless.
 const TEXT_HEIGHT: f32 = 0.56;
@@ -20,53 +20,65 @@ pub fn frame(line: &Quad) -> Quad {
         return framed;
     }
     let [tl, tr, br, bl] = framed.0;
-    let longer = |from: Point, to: Point| Point::new(from.x + (to.x - from.x) * missing, from.y + (to.y - from.y) * missing);
+    let longer = |from: Point, to: Point| {
+        Point::new(from.x + (to.x - from.x) * missing, from.y + (to.y - from.y) * missing)
+    };
     Quad([tl, longer(tl, tr), longer(bl, br), bl])
 }
 
 /// A straightened text line.
-pub struct Strip {
+pub(crate) struct Strip {
     /// Grey pixels, row-major.
-    pub pixels: Vec<u8>,
-    /// From the strip's pixels to the photo's.
-    pub to_photo: Homography,
+    pub(crate) pixels: Vec<u8>,
 }
 
-/// Cuts the strip of a line out of a photo, `width` x `height` px; each pixel averages the part of the photo it covers.
-/// `None` for a quad without area. What lies outside the photo repeats its border.
-pub fn rectify(photo: &Photo, line: &Quad, width: usize, height: usize) -> Option<Strip> {
-    let framed = frame(line);
-    let to_photo = Homography::from_quads(&Quad::rect(0.0, 0.0, width as f32, height as f32), &framed)?;
-    // Samples per strip pixel and axis, so that none of the photo's pixels falls between two samples.
-    let across = ((framed.width() / width as f32).ceil() as usize).clamp(1, 16);
-    let down = ((framed.height() / height as f32).ceil() as usize).clamp(1, 16);
-    let [[a, b, c], [d, e, f], [g, h, i]] = to_photo.rows().map(|row| row.map(|v| v as f32));
-    let (right, bottom) = ((photo.width() - 1) as f32, (photo.height() - 1) as f32);
-    let source = photo.pixels();
-    let grey = |x: f32, y: f32| {
-        let (x, y) = ((x - 0.5).clamp(0.0, right), (y - 0.5).clamp(0.0, bottom));
-        let (x0, y0) = (x as usize, y as usize);
-        let (x1, y1) = ((x0 + 1).min(photo.width() - 1), (y0 + 1).min(photo.height() - 1));
-        let at = |x: usize, y: usize| f32::from(source[y * photo.width() + x]);
-        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-        let top = at(x0, y0) + (at(x1, y0) - at(x0, y0)) * fx;
-        let low = at(x0, y1) + (at(x1, y1) - at(x0, y1)) * fx;
-        top + (low - top) * fy
-    };
-    let mut pixels = Vec::with_capacity(width * height);
-    for row in 0..height {
-        for column in 0..width {
-            let mut sum = 0.0;
-            for sub_y in 0..down {
-                for sub_x in 0..across {
-                    let u = column as f32 + (sub_x as f32 + 0.5) / across as f32;
-                    let v = row as f32 + (sub_y as f32 + 0.5) / down as f32;
-                    let w = (g * u + h * v + i).max(1e-6);
-                    sum += grey((a * u + b * v + c) / w, (d * u + e * v + f) / w);
-                }
-            }
-            pixels.push((sum / (across * down) as f32 + 0.5) as u8);
-        }
+/// Cuts the strip of a line out of a photo, `width` x `height` px. `None` for a quad without area.
+pub(crate) fn rectify(photo: &Photo, line: &Quad, width: usize, height: usize) -> Option<Strip> {
+    let (pixels, _) = photo.straightened(&frame(line), width, height)?;
+    Some(Strip { pixels })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_holds_its_line_in_the_middle() {
+        let line = Quad::rect(100.0, 50.0, 300.0, 28.0);
+        let framed = frame(&line);
+        assert!((line.height() / framed.height() - TEXT_HEIGHT).abs() < 1e-4);
+        assert!((framed.width() / line.width() - 1.0 - 2.0 * SIDE_MARGIN).abs() < 1e-4);
+        assert!(framed.centre().distance(line.centre()) < 1e-3);
     }
-    Some(Strip { pixels, to_photo })
+
+    #[test]
+    fn a_short_line_stands_at_the_left_of_its_frame() {
+        let line = Quad::rect(100.0, 50.0, 60.0, 28.0);
+        let framed = frame(&line);
+        assert!((framed.width() / framed.height() - MIN_ASPECT).abs() < 1e-3);
+        assert!((framed.0[0].x - (100.0 - 60.0 * SIDE_MARGIN)).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_strip_shows_the_text_and_its_ground() {
+        // A white line on black: the strip is white in its middle rows, black at its edges.
+        let (width, height) = (400, 120);
+        let white = |i: usize| (50..350).contains(&(i % width)) && (46..74).contains(&(i / width));
+        let pixels = (0..width * height).map(|i| if white(i) { 255 } else { 0 }).collect();
+        let photo = Photo::from_grey(pixels, width, height).unwrap();
+        let strip = rectify(&photo, &Quad::rect(50.0, 46.0, 300.0, 28.0), 320, 32).unwrap();
+        let share = strip.pixels.iter().map(|&grey| f32::from(grey) / 255.0).sum::<f32>() / (320.0 * 32.0);
+        assert!((share - TEXT_HEIGHT / (1.0 + 2.0 * SIDE_MARGIN)).abs() < 0.01, "{share}");
+        assert_eq!((strip.pixels[16 * 320 + 160], strip.pixels[160], strip.pixels[16 * 320]), (255, 0, 0));
+    }
+
+    #[test]
+    fn lines_that_leave_the_picture_or_have_no_area() {
+        let photo = Photo::from_grey(vec![7; 60], 10, 6).unwrap();
+        for line in [Quad::rect(-300.0, -90.0, 200.0, 20.0), Quad::rect(-5.0, 2.0, 4000.0, 300.0)] {
+            assert_eq!(rectify(&photo, &line, 32, 8).unwrap().pixels, [7; 256], "{line:?}");
+        }
+        assert!(rectify(&photo, &Quad::rect(1.0, 1.0, 0.0, 0.0), 32, 8).is_none());
+        assert!(rectify(&photo, &Quad::rect(f32::NAN, 1.0, 9.0, 2.0), 32, 8).is_none());
+    }
 }

@@ -1,0 +1,448 @@
+//! Photo -> the text lines that matter (card numbers, expiry dates) as quads whose first corner is the text's own top-left.
+//! The network sees a thumbnail; a line that is small or steep in it gets a second look, close and upright.
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+
+use crate::geometry::{Homography, Point, Quad};
+use crate::model::{Metadata, Model};
+use crate::photo::Photo;
+use crate::{LoadError, ReadError};
+
+/// What a text line says. The order is that of the network's mask channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LineKind {
+    Number,
+    Date,
+}
+
+/// A text line in the photo.
+#[derive(Debug, Clone)]
+pub(crate) struct TextLine {
+    pub(crate) kind: LineKind,
+    /// How many cells of the network's grid vote for it, by their probability.
+    pub(crate) votes: f32,
+    /// Tight quad in the photo's pixels.
+    pub(crate) quad: Quad,
+}
+
+/// A cell belongs to a line from this probability on.
+const CELL_THRESHOLD: f32 = 0.4;
+/// Fewer votes than this are noise: a digit's width of a line seen from afar.
+const MIN_VOTES: f32 = 1.0;
+/// Lines shorter than this share of the thumbnail are looked at again, closer.
+const SMALL_LINE: f32 = 0.5;
+/// Lines steeper than this (sine of 10 degrees) are looked at again, upright: most cards are trained and read so.
+const STEEP_LINE: f32 = 0.17;
+/// Side of the second look, in lengths of the line: about the whole card shows.
+const SECOND_LOOK: f32 = 1.5;
+/// Side of the look at a line that could not be read.
+const CLOSE_LOOK: f32 = 1.2;
+/// Lines that get a second look in one picture.
+const MAX_SECOND_LOOKS: usize = 4;
+
+/// Finds text lines; see `training/nets.py` for the network's output.
+pub(crate) struct Locator {
+    model: Box<dyn Model>,
+    size: usize,
+    stride: usize,
+    offset_px: f32,
+}
+
+impl Locator {
+    pub(crate) fn new(model: Box<dyn Model>, metadata: &Metadata) -> Result<Self, LoadError> {
+        let (width, height): (usize, usize) = (metadata.number("width")?, metadata.number("height")?);
+        let stride: usize = metadata.number("stride")?;
+        if metadata.text("kinds")? != "number date" || width != height || stride == 0 || width % stride != 0 {
+            return Err(
+                metadata.fault("its kinds or sizes are not those this reader was written for".to_owned())
+            );
+        }
+        Ok(Self { model, size: width, stride, offset_px: metadata.number("offset_px")? })
+    }
+
+    /// Every line of the photo, those with most votes first.
+    pub(crate) fn locate(&self, photo: &Photo) -> Result<Vec<TextLine>, ReadError> {
+        let (thumbnail, to_photo) = self.letterbox(photo)?;
+        let mut lines = self.look(thumbnail, &to_photo)?;
+        let small = SMALL_LINE * photo.width().max(photo.height()) as f32;
+        let steep = |quad: &Quad| {
+            let [left, right, ..] = quad.0;
+            right.x < left.x || (right.y - left.y).abs() > STEEP_LINE * quad.width()
+        };
+        let unclear = |line: &&TextLine| {
+            line.kind == LineKind::Number && (line.quad.width() < small || steep(&line.quad))
+        };
+        for line in lines.iter().filter(unclear).take(MAX_SECOND_LOOKS).cloned().collect::<Vec<_>>() {
+            let again = self.look_around(photo, &line.quad, SECOND_LOOK)?;
+            // Keep of the first look only what the second did not see better.
+            lines.retain(|line| {
+                !again.iter().any(|other| other.kind == line.kind && overlap(&other.quad, &line.quad))
+            });
+            lines.extend(again);
+        }
+        lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
+        Ok(lines)
+    }
+
+    /// The number lines about a line, seen from so close that it nearly fills the view.
+    pub(crate) fn look_closer(&self, photo: &Photo, line: &TextLine) -> Result<Vec<Quad>, ReadError> {
+        let lines = self.look_around(photo, &line.quad, CLOSE_LOOK)?;
+        let same = |other: &TextLine| other.kind == line.kind && overlap(&other.quad, &line.quad);
+        Ok(lines.into_iter().filter(same).map(|line| line.quad).collect())
+    }
+
+    /// The lines in a square about a line, as upright as the line itself, its side `lengths` of it.
+    fn look_around(&self, photo: &Photo, quad: &Quad, lengths: f32) -> Result<Vec<TextLine>, ReadError> {
+        match photo.straightened(&around(quad, lengths), self.size, self.size) {
+            Some((pixels, to_photo)) => self.look(pixels.into_iter().map(f32::from).collect(), &to_photo),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Lines in the photo's pixels, from what the network sees.
+    fn look(&self, seen: Vec<f32>, to_photo: &Homography) -> Result<Vec<TextLine>, ReadError> {
+        let output = self.model.run(&seen)?;
+        let lines = self.lines_of(&output).ok_or(ReadError::Model)?;
+        Ok(lines.into_iter().map(|line| TextLine { quad: line.quad.transform(to_photo), ..line }).collect())
+    }
+
+    /// The photo scaled into the top-left of a black square, and the way back.
+    fn letterbox(&self, photo: &Photo) -> Result<(Vec<f32>, Homography), ReadError> {
+        let scale = self.size as f32 / photo.width().max(photo.height()) as f32;
+        let side = |length: usize| ((length as f32 * scale).round() as u32).clamp(1, self.size as u32);
+        let (width, height) = (side(photo.width()), side(photo.height()));
+        // The typed calls compile for grey alone; the others for every kind of pixel, which takes two minutes.
+        let source =
+            TypedImageRef::<U8>::from_buffer(photo.width() as u32, photo.height() as u32, photo.pixels());
+        let mut thumbnail = TypedImage::<U8>::new(width, height);
+        // Convolution averages over all that a thumbnail pixel covers, as the training pictures were scaled.
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+        let resized = source
+            .ok()
+            .and_then(|source| Resizer::new().resize_typed(&source, &mut thumbnail, &options).ok());
+        resized.ok_or(ReadError::Model)?;
+        let mut square = vec![0.0; self.size * self.size];
+        for (to, from) in
+            square.chunks_exact_mut(self.size).zip(thumbnail.pixels().chunks_exact(width as usize))
+        {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = f32::from(from.0);
+            }
+        }
+        let back = Homography::scaling(
+            photo.width() as f64 / f64::from(width),
+            photo.height() as f64 / f64::from(height),
+        );
+        Ok((square, back))
+    }
+
+    /// Lines in thumbnail pixels. Cells of a kind that touch form a line; each cell's vote for a corner weighs the more
+    /// the nearer the corner is, because near corners are told best. `None` when the output has the wrong size.
+    fn lines_of(&self, output: &[f32]) -> Option<Vec<TextLine>> {
+        let cells = self.size / self.stride;
+        let area = cells * cells;
+        if output.len() != area * 10 {
+            return None;
+        }
+        let mut lines = Vec::new();
+        for (channel, kind) in [LineKind::Number, LineKind::Date].into_iter().enumerate() {
+            let probs: Vec<f32> =
+                output[channel * area..][..area].iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect();
+            let line_of = |members: &[usize]| self.line_of(output, &probs, members, kind);
+            let mut parts: Vec<(Vec<usize>, TextLine)> = Vec::new();
+            for mut members in touching(&probs, cells) {
+                let Some(mut line) = line_of(&members) else { continue };
+                // A line that art or a gap cut in two: each part votes for the corners of the whole.
+                while let Some(same) = parts.iter().position(|(_, part)| overlap(&part.quad, &line.quad)) {
+                    members.append(&mut parts.swap_remove(same).0);
+                    let Some(joined) = line_of(&members) else { break };
+                    line = joined;
+                }
+                parts.push((members, line));
+            }
+            lines.extend(parts.into_iter().map(|(_, line)| line).filter(|line| line.votes >= MIN_VOTES));
+        }
+        Some(lines)
+    }
+
+    /// The line that some cells vote for; `None` when its corners cross or collapse: then it is a blot, not a line of text.
+    fn line_of(&self, output: &[f32], probs: &[f32], members: &[usize], kind: LineKind) -> Option<TextLine> {
+        let cells = self.size / self.stride;
+        let plane = |channel: usize| &output[channel * cells * cells..];
+        let corner = |index: usize| {
+            let (xs, ys) = (plane(2 + 2 * index), plane(3 + 2 * index));
+            let (mut x, mut y, mut total) = (0.0, 0.0, 0.0);
+            for &cell in members {
+                let (dx, dy) = (xs[cell] * self.offset_px, ys[cell] * self.offset_px);
+                let weight = probs[cell] / (dx * dx + dy * dy + 64.0);
+                x += weight * (((cell % cells) as f32 + 0.5) * self.stride as f32 + dx);
+                y += weight * (((cell / cells) as f32 + 0.5) * self.stride as f32 + dy);
+                total += weight;
+            }
+            Point::new(x / total, y / total)
+        };
+        let quad = Quad([corner(0), corner(1), corner(2), corner(3)]);
+        let sound = quad.0.iter().all(|p| p.x.is_finite() && p.y.is_finite())
+            && quad.is_convex()
+            && quad.width() > quad.height()
+            && quad.area() > 4.0;
+        sound.then(|| TextLine { kind, votes: members.iter().map(|&cell| probs[cell]).sum(), quad })
+    }
+}
+
+/// Groups of cells above the threshold that touch by a side or a corner, as indices into the square grid.
+fn touching(probs: &[f32], cells: usize) -> Vec<Vec<usize>> {
+    let mut seen = vec![false; probs.len()];
+    let mut groups = Vec::new();
+    for start in 0..probs.len() {
+        if seen[start] || probs[start] < CELL_THRESHOLD {
+            continue;
+        }
+        seen[start] = true;
+        let (mut group, mut open) = (Vec::new(), vec![start]);
+        while let Some(cell) = open.pop() {
+            group.push(cell);
+            let (x, y) = (cell % cells, cell / cells);
+            for ny in y.saturating_sub(1)..(y + 2).min(cells) {
+                for nx in x.saturating_sub(1)..(x + 2).min(cells) {
+                    let next = ny * cells + nx;
+                    if !seen[next] && probs[next] >= CELL_THRESHOLD {
+                        seen[next] = true;
+                        open.push(next);
+                    }
+                }
+            }
+        }
+        groups.push(group);
+    }
+    groups
+}
+
+/// A square about a line, as upright as the line itself. What lies outside the photo shows its border.
+fn around(quad: &Quad, lengths: f32) -> Quad {
+    let [left, right, ..] = quad.0;
+    let centre = quad.centre();
+    let (dx, dy) = ((right.x - left.x) * lengths / 2.0, (right.y - left.y) * lengths / 2.0);
+    Quad(
+        [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
+            .map(|(u, v)| Point::new(centre.x + u * dx - v * dy, centre.y + u * dy + v * dx)),
+    )
+}
+
+/// Whether two quads are of one line: the centre of one lies in the other, or just above or below it.
+fn overlap(a: &Quad, b: &Quad) -> bool {
+    let holds = |outer: &Quad, p: Point| {
+        let [left, right, ..] = outer.0;
+        let centre = outer.centre();
+        let length = left.distance(right).max(1e-3);
+        let (ux, uy) = ((right.x - left.x) / length, (right.y - left.y) / length);
+        let (dx, dy) = (p.x - centre.x, p.y - centre.y);
+        (dx * ux + dy * uy).abs() < 0.5 * length && (dy * ux - dx * uy).abs() < 0.75 * outer.height()
+    };
+    holds(a, b.centre()) || holds(b, a.centre())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::model::Fake;
+
+    const SIZE: usize = 320;
+    const STRIDE: usize = 8;
+    const OFFSET_PX: f32 = 64.0;
+
+    /// A locator around a fake network of 320 px and cells of 8 px.
+    pub(crate) fn locator(network: impl Fn(&[f32]) -> Vec<f32> + Send + Sync + 'static) -> Locator {
+        let fields = [
+            ("width", "320"),
+            ("height", "320"),
+            ("stride", "8"),
+            ("kinds", "number date"),
+            ("offset_px", "64"),
+        ];
+        Locator::new(Box::new(Fake(network)), &Metadata::of("fake", &fields)).unwrap()
+    }
+
+    /// The output of a network that sees lines at quads in its own pixels: the cells in a quad vote for its corners.
+    pub(crate) fn votes(lines: &[(LineKind, Quad)]) -> Vec<f32> {
+        let cells = SIZE / STRIDE;
+        let mut output = vec![0.0; 10 * cells * cells];
+        output[..2 * cells * cells].fill(-9.0);
+        for (kind, quad) in lines {
+            let (low, high) = quad.bounding_box();
+            for cell in 0..cells * cells {
+                let at = |index: usize| (index as f32 + 0.5) * STRIDE as f32;
+                let (x, y) = (at(cell % cells), at(cell / cells));
+                let near = STRIDE as f32 / 2.0;
+                if x < low.x - near || x > high.x + near || y < low.y - near || y > high.y + near {
+                    continue;
+                }
+                output[*kind as usize * cells * cells + cell] = 6.0;
+                for (index, corner) in quad.0.iter().enumerate() {
+                    output[(2 + 2 * index) * cells * cells + cell] = (corner.x - x) / OFFSET_PX;
+                    output[(3 + 2 * index) * cells * cells + cell] = (corner.y - y) / OFFSET_PX;
+                }
+            }
+        }
+        output
+    }
+
+    /// A black photo with one white upright bar.
+    fn photo_of_bar(width: usize, height: usize, bar: [usize; 4]) -> Photo {
+        let [left, top, bar_width, bar_height] = bar;
+        let white = |i: usize| {
+            let (x, y) = (i % width, i / width);
+            (left..left + bar_width).contains(&x) && (top..top + bar_height).contains(&y)
+        };
+        let pixels = (0..width * height).map(|i| if white(i) { 255 } else { 0 }).collect();
+        Photo::from_grey(pixels, width, height).unwrap()
+    }
+
+    /// Sees the white bar as a number, to a fraction of a pixel: its middle is the centre of mass, its sides the
+    /// brightest row and column. A bar higher than wide is read downwards.
+    fn bar_seer(pixels: &[f32]) -> Vec<f32> {
+        let sum = |at: &dyn Fn(usize) -> usize| (0..SIZE).map(|i| pixels[at(i)]).sum::<f32>() / 255.0;
+        let rows: Vec<f32> = (0..SIZE).map(|y| sum(&|x| y * SIZE + x)).collect();
+        let columns: Vec<f32> = (0..SIZE).map(|x| sum(&|y| y * SIZE + x)).collect();
+        let middle = |sums: &[f32]| {
+            let moment: f32 = sums.iter().enumerate().map(|(i, sum)| (i as f32 + 0.5) * sum).sum();
+            moment / sums.iter().sum::<f32>()
+        };
+        let most = |sums: &[f32]| sums.iter().copied().fold(0.0, f32::max);
+        let (width, height) = (most(&rows), most(&columns));
+        let rect = Quad::rect(middle(&columns) - width / 2.0, middle(&rows) - height / 2.0, width, height);
+        let [a, b, c, d] = rect.0;
+        votes(&[(LineKind::Number, if width > height { rect } else { Quad([b, c, d, a]) })])
+    }
+
+    #[test]
+    fn corners_come_back_in_the_photos_pixels() {
+        for (width, height, bar, looks) in [
+            // Thumbnail of the same size, half the size, an odd share of it, taller than wide; then enlarged.
+            (320, 200, [60, 80, 200, 16], 1),
+            (640, 400, [120, 160, 400, 32], 1),
+            (1000, 633, [210, 301, 620, 44], 1),
+            (500, 900, [20, 410, 460, 40], 1),
+            (200, 120, [30, 50, 140, 12], 1),
+            // Less than half of the longer side, and steep: a second look.
+            (1200, 900, [410, 300, 330, 40], 2),
+            (1200, 900, [600, 120, 50, 700], 2),
+            (900, 1200, [800, 40, 40, 380], 2),
+        ] {
+            let runs = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&runs);
+            let locator = locator(move |pixels| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                bar_seer(pixels)
+            });
+            let lines = locator.locate(&photo_of_bar(width, height, bar)).unwrap();
+            let [TextLine { kind: LineKind::Number, quad, .. }] = &lines[..] else {
+                panic!("one line: {lines:?}")
+            };
+            let rect = Quad::rect(bar[0] as f32, bar[1] as f32, bar[2] as f32, bar[3] as f32);
+            let [a, b, c, d] = rect.0;
+            let expected = if bar[2] > bar[3] { rect } else { Quad([b, c, d, a]) };
+            for (corner, expected) in quad.0.into_iter().zip(expected.0) {
+                assert!(corner.distance(expected) <= 0.5, "{width} x {height}: {quad:?} for {bar:?}");
+            }
+            assert_eq!(runs.load(Ordering::Relaxed), looks, "{width} x {height}: looks");
+        }
+    }
+
+    #[test]
+    fn a_line_cut_in_two_is_one_line_of_its_kind() {
+        let quad = Quad::rect(40.0, 100.0, 240.0, 16.0);
+        let locator = locator(move |_| {
+            let mut output =
+                votes(&[(LineKind::Number, quad), (LineKind::Date, Quad::rect(150.0, 150.0, 50.0, 12.0))]);
+            let cells = SIZE / STRIDE;
+            for row in 0..cells {
+                output[row * cells + 18..row * cells + 21].fill(-9.0);
+            }
+            output
+        });
+        let lines = locator.locate(&Photo::from_grey(vec![0; SIZE * SIZE], SIZE, SIZE).unwrap()).unwrap();
+        assert_eq!(
+            lines.iter().map(|line| line.kind).collect::<Vec<_>>(),
+            [LineKind::Number, LineKind::Date]
+        );
+        assert!(
+            lines[0].quad.0.into_iter().zip(quad.0).all(|(a, b)| a.distance(b) < 0.1),
+            "{:?}",
+            lines[0].quad
+        );
+    }
+
+    #[test]
+    fn blots_are_no_lines() {
+        let [a, b, c, d] = Quad::rect(40.0, 100.0, 240.0, 16.0).0;
+        for corners in [
+            [b, a, c, d],                                                 // crossing
+            [a, b, d, c],                                                 // crossing
+            [a, b, c, Point::new(40.0, 90.0)],                            // crossing at one end
+            [b, c, d, a],                                                 // higher than wide
+            [a, b, b, a],                                                 // flat
+            [a; 4],                                                       // a point
+            [Point::new(f32::NAN, 1.0), b, c, d],                         // no number
+            [a, Point::new(f32::INFINITY, 1.0), Point::new(9.0, 9.0), d], // no place
+        ] {
+            let seen = move |_: &[f32]| {
+                // The cells of the sound quad vote for the odd corners.
+                let mut output = votes(&[(LineKind::Number, Quad([a, b, c, d]))]);
+                let cells = SIZE / STRIDE;
+                for cell in 0..cells * cells {
+                    for (index, corner) in corners.iter().enumerate() {
+                        let at = |index: usize| (index as f32 + 0.5) * STRIDE as f32;
+                        output[(2 + 2 * index) * cells * cells + cell] =
+                            (corner.x - at(cell % cells)) / OFFSET_PX;
+                        output[(3 + 2 * index) * cells * cells + cell] =
+                            (corner.y - at(cell / cells)) / OFFSET_PX;
+                    }
+                }
+                output
+            };
+            let lines = locator(seen).locate(&photo_of_bar(320, 200, [60, 80, 200, 16])).unwrap();
+            assert!(lines.is_empty(), "{corners:?}: {lines:?}");
+        }
+    }
+
+    #[test]
+    fn an_output_of_the_wrong_size_is_the_models_fault() {
+        let photo = photo_of_bar(320, 200, [60, 80, 200, 16]);
+        for values in [0, 15_999, 16_001] {
+            assert_eq!(
+                locator(move |_| vec![9.0; values]).locate(&photo).err(),
+                Some(ReadError::Model),
+                "{values}"
+            );
+        }
+        assert!(locator(|_| vec![-9.0; 16_000]).locate(&photo).unwrap().is_empty());
+    }
+
+    #[test]
+    fn metadata_that_does_not_fit_is_refused() {
+        for (key, value) in [
+            ("width", "640"),
+            ("stride", "0"),
+            ("stride", "7"),
+            ("kinds", "date number"),
+            ("offset_px", "far"),
+        ] {
+            let mut fields = vec![
+                ("width", "320"),
+                ("height", "320"),
+                ("stride", "8"),
+                ("kinds", "number date"),
+                ("offset_px", "64"),
+            ];
+            fields.iter_mut().filter(|(name, _)| *name == key).for_each(|field| field.1 = value);
+            let made = Locator::new(Box::new(Fake(|_: &[f32]| Vec::new())), &Metadata::of("fake", &fields));
+            assert!(made.is_err(), "{key} = {value}");
+        }
+    }
+}

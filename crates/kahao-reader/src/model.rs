@@ -1,0 +1,166 @@
+//! Runs the two networks; the only file that names the inference engine.
+//! Whatever a caller must know of a model (sizes, alphabet, units) is read from the model file's own metadata.
+
+use std::sync::Arc;
+
+use rten::{Model as Engine, RunOptions, ThreadPool};
+use rten_tensor::NdTensorView;
+use rten_tensor::prelude::*;
+
+use crate::{LoadError, ReadError};
+
+/// A network with one input and one output of fixed shapes. Tests put fakes in its place.
+pub(crate) trait Model: Send + Sync {
+    /// `pixels` are grey, 0 to 255, row-major, of the size that the metadata tells. The output is row-major.
+    fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ReadError>;
+}
+
+/// Facts that the export wrote into a model file.
+pub(crate) struct Metadata {
+    name: &'static str,
+    fields: Vec<(String, String)>,
+}
+
+impl Metadata {
+    /// A field's text.
+    pub(crate) fn text(&self, key: &str) -> Result<&str, LoadError> {
+        let found = self.fields.iter().find(|(field, _)| field == key);
+        found.map(|(_, value)| value.as_str()).ok_or_else(|| self.fault(format!("its metadata has no {key}")))
+    }
+
+    /// A field as a number.
+    pub(crate) fn number<T: std::str::FromStr>(&self, key: &str) -> Result<T, LoadError> {
+        self.text(key)?
+            .parse()
+            .map_err(|_| self.fault(format!("its metadata's {key} is not a number in range")))
+    }
+
+    /// What a test's fake tells of itself.
+    #[cfg(test)]
+    pub(crate) fn of(name: &'static str, fields: &[(&str, &str)]) -> Self {
+        Self {
+            name,
+            fields: fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        }
+    }
+
+    /// An error about this model.
+    pub(crate) fn fault(&self, reason: String) -> LoadError {
+        LoadError { name: self.name, reason }
+    }
+}
+
+/// Loads a model that lies in the binary; its input must be 1 x 1 x `height` x `width` as its metadata says.
+pub(crate) fn load(name: &'static str, file: &'static [u8]) -> Result<(Box<dyn Model>, Metadata), LoadError> {
+    let engine =
+        Engine::load_static_slice(file).map_err(|error| LoadError { name, reason: error.to_string() })?;
+    let fields = engine.metadata().fields().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let metadata = Metadata { name, fields };
+    let shape = [1, 1, metadata.number("height")?, metadata.number("width")?];
+    Ok((Box::new(Rten { engine, shape }), metadata))
+}
+
+/// A model whose output a test computes.
+#[cfg(test)]
+pub(crate) struct Fake<F>(pub(crate) F);
+
+#[cfg(test)]
+impl<F: Fn(&[f32]) -> Vec<f32> + Send + Sync> Model for Fake<F> {
+    fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ReadError> {
+        Ok((self.0)(pixels))
+    }
+}
+
+struct Rten {
+    engine: Engine,
+    shape: [usize; 4],
+}
+
+thread_local! {
+    /// One inference thread for each thread that reads: pictures run side by side, operators do not.
+    static OWN_THREAD: Arc<ThreadPool> = Arc::new(ThreadPool::with_num_threads(1));
+}
+
+impl Model for Rten {
+    fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ReadError> {
+        let input = NdTensorView::try_from_data(self.shape, pixels).map_err(|_| ReadError::Model)?;
+        let options = RunOptions::default().with_thread_pool(Some(OWN_THREAD.with(Arc::clone)));
+        let output = self.engine.run_one(input.into(), Some(options)).map_err(|_| ReadError::Model)?;
+        let tensor = output.into_tensor::<f32>().ok_or(ReadError::Model)?;
+        Ok(tensor.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What PyTorch made of two drawn pictures when the model was exported; `training/export.py` tells the format.
+    struct Parity {
+        inputs: Vec<Vec<f32>>,
+        outputs: Vec<Vec<f32>>,
+    }
+
+    fn parity(file: &[u8]) -> Parity {
+        let word = |index: usize| u32::from_le_bytes(file[4 * index..][..4].try_into().unwrap()) as usize;
+        let (count, pixels, values) = (word(0), word(1), word(2));
+        assert_eq!(
+            file.len(),
+            12 + count * (pixels + 4 * values),
+            "the file has the size that its head tells"
+        );
+        let (inputs, outputs) = file[12..].split_at(count * pixels);
+        let float = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
+        Parity {
+            inputs: inputs
+                .chunks_exact(pixels)
+                .map(|input| input.iter().map(|&grey| f32::from(grey)).collect())
+                .collect(),
+            outputs: outputs
+                .chunks_exact(4 * values)
+                .map(|output| output.chunks_exact(4).map(float).collect())
+                .collect(),
+        }
+    }
+
+    /// Runs a model on the inputs and compares every value, after `scale`, with what PyTorch gave.
+    fn check_parity(name: &'static str, model: &'static [u8], file: &[u8], scale: fn(f32) -> f32) {
+        let (model, metadata) = load(name, model).unwrap();
+        let Parity { inputs, outputs } = parity(file);
+        assert_eq!((inputs.len(), outputs.len()), (2, 2));
+        let area = metadata.number::<usize>("width").unwrap() * metadata.number::<usize>("height").unwrap();
+        for (input, expected) in inputs.iter().zip(&outputs) {
+            assert_eq!(input.len(), area, "{name} takes the pictures in its parity file");
+            let output = model.run(input).unwrap();
+            assert_eq!(output.len(), expected.len(), "{name}");
+            let differences = output.iter().zip(expected).map(|(a, b)| (scale(*a) - scale(*b)).abs());
+            // Not `f32::max` alone: it passes over NaN.
+            let worst =
+                differences.fold(0.0, |worst: f32, d| if d.is_nan() { f32::INFINITY } else { worst.max(d) });
+            assert!(worst <= 1e-3, "{name}: {worst} off what PyTorch gives");
+        }
+    }
+
+    #[test]
+    fn the_locator_runs_as_it_was_trained() {
+        check_parity(
+            "locator",
+            crate::LOCATOR,
+            include_bytes!("../../../testdata/parity/locator.bin"),
+            |logit| logit,
+        );
+    }
+
+    #[test]
+    fn the_recognizer_runs_as_it_was_trained() {
+        // As probabilities: the logarithm of a hopeless symbol is large and its rounding harmless.
+        let file = include_bytes!("../../../testdata/parity/recognizer.bin");
+        check_parity("recognizer", crate::RECOGNIZER, file, f32::exp);
+    }
+
+    #[test]
+    fn an_input_of_the_wrong_size_is_refused() {
+        let (model, _) = load("recognizer", crate::RECOGNIZER).unwrap();
+        assert_eq!(model.run(&[0.0; 7]), Err(ReadError::Model));
+    }
+}
