@@ -20,6 +20,7 @@ use crate::store::Key;
 
 /// Settings of admission.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub(crate) struct Config {
     /// Requests whose picture may be in memory at the same time; more are refused with 429
     #[arg(long, env = "KAHAO_MAX_REQUESTS", value_name = "N", default_value_t = 128)]

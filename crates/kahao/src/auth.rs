@@ -18,6 +18,7 @@ use signature::Signed;
 
 /// Settings of authentication.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub(crate) struct Config {
     /// How far x-ca-timestamp may be from this machine's clock, either way, in seconds
     #[arg(long, env = "KAHAO_TIMESTAMP_WINDOW_S", value_name = "SECONDS", default_value_t = 900)]
@@ -28,9 +29,13 @@ pub(crate) struct Config {
 /// Why a caller is not let in. The texts are public.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AuthError {
-    #[error("no credentials: send 'Authorization: APPCODE <code>' or x-ca-key, x-ca-timestamp and x-ca-signature")]
+    #[error(
+        "no credentials: send 'Authorization: APPCODE <code>' or x-ca-key, x-ca-timestamp and x-ca-signature"
+    )]
     NoCredentials,
-    #[error("malformed credentials: send 'Authorization: APPCODE <code>' or x-ca-key, x-ca-timestamp and x-ca-signature")]
+    #[error(
+        "malformed credentials: send 'Authorization: APPCODE <code>' or x-ca-key, x-ca-timestamp and x-ca-signature"
+    )]
     Malformed,
     /// One text for both, so that nobody learns which keys exist.
     #[error("unknown key or wrong secret")]

@@ -14,7 +14,8 @@ use crate::{admission, auth, fetch, telemetry, workers};
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct StoreConfig {
     /// Where the keys are kept: sqlite://FILE
-    #[arg(long, env = "KAHAO_DATABASE", value_name = "URL", default_value = "sqlite://kahao.db")]
+    #[arg(long, env = "KAHAO_DATABASE", hide_env_values = true, value_name = "URL", global = true)]
+    #[arg(default_value = "sqlite://kahao.db")]
     pub(crate) database: String,
 }
 

@@ -91,8 +91,12 @@ impl ApiError {
     fn chinese(&self) -> String {
         let text = match self {
             Self::Auth(error) => match error {
-                AuthError::NoCredentials => "缺少认证信息：请发送 Authorization: APPCODE <code>，或 x-ca-key、x-ca-timestamp 和 x-ca-signature",
-                AuthError::Malformed => "认证信息格式错误：请发送 Authorization: APPCODE <code>，或 x-ca-key、x-ca-timestamp 和 x-ca-signature",
+                AuthError::NoCredentials => {
+                    "缺少认证信息：请发送 Authorization: APPCODE <code>，或 x-ca-key、x-ca-timestamp 和 x-ca-signature"
+                }
+                AuthError::Malformed => {
+                    "认证信息格式错误：请发送 Authorization: APPCODE <code>，或 x-ca-key、x-ca-timestamp 和 x-ca-signature"
+                }
                 AuthError::UnknownKeyOrSecret => "密钥不存在或签名错误",
                 AuthError::TimestampMalformed => "x-ca-timestamp 必须是 13 位毫秒或 10 位秒时间戳",
                 AuthError::TimestampOutsideWindow => "x-ca-timestamp 超出允许的时间范围，请检查时钟",
@@ -108,11 +112,15 @@ impl ApiError {
             Self::Input(error) => match error {
                 InputError::BodyTooLarge => "请求体超过 30 MB",
                 InputError::BodyBrokeOff => "请求体中断或超过 60 秒",
-                InputError::ContentType => "Content-Type 必须是 application/json、multipart/form-data、image/* 或 application/octet-stream，且不带 Content-Encoding",
+                InputError::ContentType => {
+                    "Content-Type 必须是 application/json、multipart/form-data、image/* 或 application/octet-stream，且不带 Content-Encoding"
+                }
                 InputError::NotJson { line, column } => {
                     return format!("请求体不是有效的 JSON：第 {line} 行第 {column} 列");
                 }
-                InputError::WrongFields => "JSON 必须是对象，image_base64 和 image_url 为字符串，detail 为 true 或 false",
+                InputError::WrongFields => {
+                    "JSON 必须是对象，image_base64 和 image_url 为字符串，detail 为 true 或 false"
+                }
                 InputError::NoPicture => "没有图片：请传 image_base64 或 image_url",
                 InputError::BadBase64 => "image_base64 不是有效的 base64",
                 InputError::BadMultipart => "multipart 请求体格式错误",
@@ -155,7 +163,9 @@ impl ApiError {
 fn chinese_read(error: &ReadError) -> Option<String> {
     Some(match error {
         ReadError::Empty => "图片为空：请发送 JPEG、PNG、WebP、BMP、GIF 或 TIFF 文件".into(),
-        ReadError::UnsupportedFormat => "不是可识别的图片：请发送 JPEG、PNG、WebP、BMP、GIF 或 TIFF 文件".into(),
+        ReadError::UnsupportedFormat => {
+            "不是可识别的图片：请发送 JPEG、PNG、WebP、BMP、GIF 或 TIFF 文件".into()
+        }
         ReadError::Damaged { format } => format!("{format} 文件损坏或不完整：请重新发送整个文件"),
         ReadError::TooManyBytes { bytes, max_bytes } => {
             format!("图片文件为 {bytes} 字节，最大 {max_bytes} 字节")

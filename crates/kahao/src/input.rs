@@ -27,11 +27,15 @@ pub(crate) enum InputError {
     BodyTooLarge,
     #[error("the body broke off or took more than 60 seconds")]
     BodyBrokeOff,
-    #[error("Content-Type must be application/json, multipart/form-data, image/* or application/octet-stream, without Content-Encoding")]
+    #[error(
+        "Content-Type must be application/json, multipart/form-data, image/* or application/octet-stream, without Content-Encoding"
+    )]
     ContentType,
     #[error("the body is not valid JSON: line {line}, column {column}")]
     NotJson { line: usize, column: usize },
-    #[error("the JSON must be an object with image_base64 or image_url as strings and detail as true or false")]
+    #[error(
+        "the JSON must be an object with image_base64 or image_url as strings and detail as true or false"
+    )]
     WrongFields,
     #[error("no picture: send image_base64 or image_url")]
     NoPicture,
@@ -70,6 +74,7 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, 
     while let Some(chunk) = timeout_at(deadline, chunks.next()).await.map_err(|_| InputError::BodyBrokeOff)? {
         let chunk = chunk.map_err(|_| InputError::BodyBrokeOff)?;
         if bytes.len() + chunk.len() > MAX_BODY_BYTES {
+            discard(headers, Body::from_stream(chunks));
             return Err(InputError::BodyTooLarge);
         }
         bytes.extend_from_slice(&chunk);
@@ -141,11 +146,9 @@ fn read_json(body: &[u8]) -> Result<Input, InputError> {
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(InputError::WrongFields);
     }
-    let body: JsonBody<'_> = serde_json::from_slice(body).map_err(|error| {
-        match error.classify() {
-            serde_json::error::Category::Data => InputError::WrongFields,
-            _ => InputError::NotJson { line: error.line(), column: error.column() },
-        }
+    let body: JsonBody<'_> = serde_json::from_slice(body).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => InputError::WrongFields,
+        _ => InputError::NotJson { line: error.line(), column: error.column() },
     })?;
     choose(body.image_base64.as_deref(), body.image_url.as_deref(), body.detail.unwrap_or(false))
 }

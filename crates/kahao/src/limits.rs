@@ -37,8 +37,7 @@ impl RateLimits {
         // A burst below one request would never let anything through.
         let capacity = key.burst.max(1) as f64;
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket =
-            buckets.entry(key.id.clone()).or_insert(Bucket { tokens: capacity, filled_at: now });
+        let bucket = buckets.entry(key.id.clone()).or_insert(Bucket { tokens: capacity, filled_at: now });
         let elapsed_s = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
         bucket.tokens = (bucket.tokens + elapsed_s * rate).min(capacity);
         bucket.filled_at = now;

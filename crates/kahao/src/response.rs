@@ -84,7 +84,8 @@ impl Answer {
 
     /// The HTTP response. `request_id` must be fit for a header.
     pub(crate) fn into_http(self, request_id: &str) -> Response {
-        let json = serde_json::to_vec(&self.envelope(request_id)).expect("no map with odd keys, no failing type");
+        let json =
+            serde_json::to_vec(&self.envelope(request_id)).expect("no map with odd keys, no failing type");
         let mut response = (self.status, json).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));

@@ -5,9 +5,11 @@ mod credit;
 mod health;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::routing::{get, post};
 
 use crate::error::ApiError;
+use crate::input::discard;
 use crate::middleware::envelope;
 use crate::state::Shared;
 
@@ -18,10 +20,17 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/api/bank_card_ocr/v1/credit", post(credit::read_credit))
         .route("/health/live", get(health::check_live))
         .route("/health/ready", get(health::check_ready))
-        .fallback(async || ApiError::NoSuchPath)
-        .method_not_allowed_fallback(async || ApiError::WrongMethod)
+        .fallback(async |request| refuse(request, ApiError::NoSuchPath))
+        .method_not_allowed_fallback(async |request| refuse(request, ApiError::WrongMethod))
         .layer(axum::middleware::from_fn(envelope))
         .with_state(state)
+}
+
+/// Refuses a request that no handler takes, and its body.
+fn refuse(request: Request, refusal: ApiError) -> ApiError {
+    let (head, body) = request.into_parts();
+    discard(&head.headers, body);
+    refusal
 }
 
 #[cfg(test)]

@@ -14,14 +14,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 /// Most open connections; more wait in the system's backlog.
 const MAX_CONNECTIONS: usize = 4096;
-/// From the first byte of a head to its end, and from one request to the next.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// For the head of a request, and from one request to the next: longer than the 60 seconds after which
+/// common load balancers close an idle connection, so that they never send into one that is closing.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long requests may take to finish once the service has stopped listening.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -31,9 +32,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
-        let (stream, peer) = tokio::select! {
-            accepted = accept(&listener) => accepted,
+        let (place, stream, peer) = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
             () = &mut stop => break,
         };
         let connection = http1::Builder::new()
@@ -54,10 +54,14 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
 }
 
 /// The next connection. Errors of one connection, or too many open files, end no service.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
+    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
-            Ok(accepted) => return accepted,
+            Ok((stream, peer)) => return (place, stream, peer),
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "cannot accept connections");

@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{FromRow, Row, SqlStr};
 
 use crate::secret::{Secret, random_hex};
@@ -89,11 +91,17 @@ impl Store {
             return Err(StoreError::Scheme(scheme.to_owned()));
         }
         let options = SqliteConnectOptions::from_str(url)?
-            // Readers do not wait for the writer, and a reply waits for no fsync.
+            // Readers do not wait for the writer, and no reply waits for the disk. A power cut may lose the
+            // last calls counted, never the file.
             .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(5));
         create_private_file(options.get_filename())?;
-        let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_with(options)
+            .await?;
         migrations().run(&pool).await?;
         Ok(Self { pool })
     }

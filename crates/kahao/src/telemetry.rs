@@ -10,6 +10,7 @@ use tracing_subscriber::{Layer, fmt};
 
 /// Settings of the log.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub(crate) struct Config {
     /// How log lines are written
     #[arg(long, env = "KAHAO_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
@@ -36,7 +37,7 @@ pub(crate) fn start(config: &Config) {
         Format::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
     };
     tracing_subscriber::registry().with(layer.with_filter(levels(config.log_level))).init();
-    log_panics();
+    on_panic(log_panic);
 }
 
 /// Who is heard at a level.
@@ -44,11 +45,15 @@ pub(crate) fn levels(level: LevelFilter) -> Targets {
     Targets::new().with_target("kahao", level).with_default(LevelFilter::WARN.min(level))
 }
 
-/// Logs where a panic happened and nothing of what it says: the text of a failed slice quotes the
-/// string it failed on, which may be a card number.
-pub(crate) fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "panicked");
+/// Tells `report` where a panic happened and nothing of what it says: the text of a failed slice quotes
+/// the string it failed on, which may be a card number.
+pub(crate) fn on_panic(report: fn(&str)) {
+    std::panic::set_hook(Box::new(move |panic| {
+        report(&panic.location().map(ToString::to_string).unwrap_or_default());
     }));
+}
+
+/// For a service, whose panics belong in its log.
+pub(crate) fn log_panic(place: &str) {
+    tracing::error!(place, "panicked");
 }

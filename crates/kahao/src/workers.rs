@@ -17,6 +17,7 @@ pub(crate) type Read = dyn Fn(&[u8]) -> Result<Vec<CardReading>, ReadError> + Se
 
 /// Settings of the workers.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub(crate) struct Config {
     /// Threads that read pictures; 0 is one for each core
     #[arg(long, env = "KAHAO_WORKERS", value_name = "N", default_value_t = 0)]
@@ -241,7 +242,10 @@ mod tests {
         settle(&workers, 0, 1).await;
         assert!(matches!(workers.read(Bytes::new()).await, Err(WorkError::WaitedTooLong)));
         open.send(()).unwrap();
-        assert!(matches!(first.await.unwrap(), Err(WorkError::Read(_))), "a started picture may take its time");
+        assert!(
+            matches!(first.await.unwrap(), Err(WorkError::Read(_))),
+            "a started picture may take its time"
+        );
     }
 
     #[tokio::test]

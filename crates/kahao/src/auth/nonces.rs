@@ -57,7 +57,8 @@ impl Nonces {
 }
 
 fn fingerprint(key_id: &str, nonce: &str) -> u128 {
-    let digest: [u8; 32] = Sha256::new().chain_update(key_id).chain_update("\n").chain_update(nonce).finalize().into();
+    let digest: [u8; 32] =
+        Sha256::new().chain_update(key_id).chain_update("\n").chain_update(nonce).finalize().into();
     u128::from_le_bytes(digest[..16].try_into().expect("half of 32 bytes"))
 }
 

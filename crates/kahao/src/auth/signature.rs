@@ -51,8 +51,8 @@ pub(crate) struct Signed<'a> {
 
 /// HMAC-SHA256, keyed with the secret, of `METHOD\nPATH\nTIMESTAMP\nNONCE\nhex(sha256(body))`.
 pub(crate) fn hmac_signature(signed: &Signed<'_>, secret: &Secret) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes())
-        .expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()).expect("HMAC takes a key of any length");
     let body_sha256 = hex::encode(Sha256::digest(signed.body));
     let lines = [signed.method, signed.path, signed.timestamp, signed.nonce, &body_sha256];
     mac.update(lines.join("\n").as_bytes());
@@ -112,9 +112,10 @@ mod tests {
     // Expected values from `printf '%s' 'demo&1700000000123&s3cret' | md5sum`.
     #[test]
     fn md5_vectors() {
-        for (timestamp, expected) in
-            [("1700000000123", "202ff8ed9d655d2963b3fec05d5493ae"), ("1700000000", "9771524abc949652823ab1fbca0b0c12")]
-        {
+        for (timestamp, expected) in [
+            ("1700000000123", "202ff8ed9d655d2963b3fec05d5493ae"),
+            ("1700000000", "9771524abc949652823ab1fbca0b0c12"),
+        ] {
             let signature = md5_signature("demo", timestamp, &secret());
             assert!(matches(expected, &signature));
             assert!(matches(&expected.to_uppercase(), &signature));
@@ -127,7 +128,13 @@ mod tests {
     // Expected values from `openssl dgst -sha256 -hmac s3cret`.
     #[test]
     fn hmac_vectors() {
-        for (body, expected) in [("", "47c4385f80fc2f7d57ac831d4f9496d3b71faad1e6dfcc819c665beba985ab0f"), ("{\"image_base64\":\"aGk=\"}", "1051c52e6776ee4f0aa1a3bc671dbe48cc086ed69d5ef84a2043975d6087be29")] {
+        for (body, expected) in [
+            ("", "47c4385f80fc2f7d57ac831d4f9496d3b71faad1e6dfcc819c665beba985ab0f"),
+            (
+                "{\"image_base64\":\"aGk=\"}",
+                "1051c52e6776ee4f0aa1a3bc671dbe48cc086ed69d5ef84a2043975d6087be29",
+            ),
+        ] {
             let signed = Signed {
                 method: "POST",
                 path: "/api/bank_card_ocr/v1",

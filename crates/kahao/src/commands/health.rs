@@ -28,12 +28,13 @@ pub(crate) fn run(config: &HealthConfig) -> anyhow::Result<ExitCode> {
         None if config.listen.ip().is_unspecified() => format!("http://127.0.0.1:{}", config.listen.port()),
         None => format!("http://{}", config.listen),
     };
-    let url = Url::parse(&url).with_context(|| format!("{url} is not an address such as http://127.0.0.1:8080"))?;
+    let url =
+        Url::parse(&url).with_context(|| format!("{url} is not an address such as http://127.0.0.1:8080"))?;
     if url.scheme() != "http" {
         bail!("{url} is not an http address: ask the service itself, not its proxy");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(timeout(Duration::from_secs(5), ask(&url))) {
+    match runtime.block_on(async { timeout(Duration::from_secs(5), ask(&url)).await }) {
         Ok(Ok(200)) => return Ok(ExitCode::SUCCESS),
         Ok(Ok(status)) => eprintln!("kahao: not ready: the service at {url} answered {status}"),
         Ok(Err(error)) => eprintln!("kahao: not ready: the service at {url} cannot be asked: {error:#}"),

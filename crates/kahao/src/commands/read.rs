@@ -16,6 +16,7 @@ use anyhow::Context;
 use kahao_reader::{CardReader, CardReading, ReadError};
 
 use crate::input::MAX_PICTURE_BYTES;
+use crate::{telemetry, workers};
 use report::{Format, Reporter};
 
 /// Settings of `kahao read`.
@@ -78,14 +79,15 @@ enum FileError {
 /// Reads every picture; exit code 0 when each gave a card, 1 when some did not.
 pub(crate) fn run(config: &ReadConfig) -> anyhow::Result<ExitCode> {
     let files = files::find(&config.paths)?;
+    telemetry::on_panic(|place| eprintln!("kahao: the reader panicked at {place}"));
     let reader = CardReader::new()?;
     let jobs = match config.jobs {
         0 => std::thread::available_parallelism()?.get(),
         jobs => jobs,
     };
+    let read = move |picture: &[u8]| reader.read(picture);
     let out = io::BufWriter::new(io::stdout().lock());
-    let all_read = read_all(&files, jobs, &|bytes| reader.read(bytes), out, config)
-        .context("cannot write to standard output")?;
+    let all_read = read_all(&files, jobs, &read, out, config).context("cannot write to standard output")?;
     Ok(ExitCode::from(u8::from(!all_read)))
 }
 
@@ -93,7 +95,7 @@ pub(crate) fn run(config: &ReadConfig) -> anyhow::Result<ExitCode> {
 fn read_all(
     files: &[PathBuf],
     jobs: usize,
-    read: &(dyn Fn(&[u8]) -> Result<Vec<CardReading>, ReadError> + Sync),
+    read: &workers::Read,
     out: impl Write,
     config: &ReadConfig,
 ) -> io::Result<bool> {
@@ -136,10 +138,7 @@ fn take<'f>(files: &'f [PathBuf], next: &AtomicUsize) -> Option<(usize, &'f Path
     files.get(index).map(|file| (index, file))
 }
 
-fn read_file(
-    file: &Path,
-    read: &dyn Fn(&[u8]) -> Result<Vec<CardReading>, ReadError>,
-) -> Result<Vec<CardReading>, FileError> {
+fn read_file(file: &Path, read: &workers::Read) -> Result<Vec<CardReading>, FileError> {
     let mut bytes = Vec::new();
     // One byte more than the limit is enough for the reader to refuse it.
     File::open(file)?.take(MAX_PICTURE_BYTES as u64 + 1).read_to_end(&mut bytes)?;

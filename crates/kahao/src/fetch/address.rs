@@ -40,9 +40,9 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let bits = address.to_bits();
-    !NOT_PUBLIC_V4.iter().any(|&(block, length, _)| {
-        (bits ^ Ipv4Addr::from(block).to_bits()) >> (32 - length) == 0
-    })
+    !NOT_PUBLIC_V4
+        .iter()
+        .any(|&(block, length, _)| (bits ^ Ipv4Addr::from(block).to_bits()) >> (32 - length) == 0)
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {

@@ -97,7 +97,15 @@ async fn the_service_reaches_public_addresses_only() {
     ] {
         assert_eq!(fetcher.fetch(&url).await, Err(FetchError::NoPublicAddress), "{url}");
     }
-    for url in ["", "picture.jpg", "ftp://example.com/", "file:///etc/passwd", "data:image/png;base64,aGk=", "http://", "gopher://x"] {
+    for url in [
+        "",
+        "picture.jpg",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "data:image/png;base64,aGk=",
+        "http://",
+        "gopher://x",
+    ] {
         assert_eq!(fetcher.fetch(url).await, Err(FetchError::BadUrl), "{url}");
     }
 }
@@ -106,7 +114,8 @@ async fn the_service_reaches_public_addresses_only() {
 async fn lists_and_the_switch() {
     let origin = origin().await;
     let url = format!("http://{origin}/picture");
-    let allow = |hosts: &[&str]| Config { url_allow: hosts.iter().map(|h| h.to_string()).collect(), ..config() };
+    let allow =
+        |hosts: &[&str]| Config { url_allow: hosts.iter().map(|h| h.to_string()).collect(), ..config() };
     assert!(fetcher(&allow(&["127.0.0.1"])).fetch(&url).await.is_ok());
     assert_eq!(fetcher(&allow(&["example.com"])).fetch(&url).await, Err(FetchError::HostNotAllowed));
     let off = Config { no_image_url: true, ..config() };
@@ -127,7 +136,11 @@ fn host_patterns() {
         ("1.2.3.4", "1.2.3.4", true),
         ("[2606:4700::1]", "[2606:4700::1]", true),
     ] {
-        assert_eq!(host_matches(&Host::parse(host).unwrap().as_deref_host(), pattern), matches, "{host} {pattern}");
+        assert_eq!(
+            host_matches(&Host::parse(host).unwrap().as_deref_host(), pattern),
+            matches,
+            "{host} {pattern}"
+        );
     }
 }
 

@@ -51,7 +51,8 @@ async fn json_bodies() {
     for (body, expected) in cases {
         assert_eq!(read("application/json", "/", body).await, expected, "{body}");
     }
-    let detail = read("Application/JSON; charset=utf-8", "/", r#"{"image_base64":"aGk=","detail":true}"#).await;
+    let detail =
+        read("Application/JSON; charset=utf-8", "/", r#"{"image_base64":"aGk=","detail":true}"#).await;
     assert!(detail.unwrap().detail);
 }
 
@@ -67,9 +68,8 @@ async fn raw_bodies() {
 
 #[tokio::test]
 async fn multipart_bodies() {
-    let part = |head: &str, value: &str| {
-        format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n")
-    };
+    let part =
+        |head: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
     let file = part("name=\"image\"; filename=\"卡.jpg\"", "hello");
     let form = "multipart/form-data; boundary=b";
     let end = "--b--\r\n";
@@ -93,7 +93,8 @@ async fn multipart_bodies() {
 
 #[tokio::test]
 async fn other_bodies_are_refused() {
-    for content_type in ["", "text/plain", "application/x-www-form-urlencoded", "application/json5", "image"] {
+    for content_type in ["", "text/plain", "application/x-www-form-urlencoded", "application/json5", "image"]
+    {
         assert_eq!(read(content_type, "/", "hello").await, Err(InputError::ContentType), "{content_type}");
     }
 }

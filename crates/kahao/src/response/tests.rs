@@ -43,10 +43,10 @@ fn json(answer: &Answer) -> String {
 
 #[test]
 fn the_answer_is_that_of_the_page() {
-    insta::assert_snapshot!(json(&Answer::cards(&[reading()], false)), @"");
-    insta::assert_snapshot!(json(&Answer::credit(-1)), @"");
+    insta::assert_snapshot!(json(&Answer::cards(&[reading()], false)), @r#"{"code":200,"msg":"OK","message":"OK","msg_cn":"成功","success":true,"request_id":"r-1","data":{"content":[{"number":"4111111111111111","prob":0.9999991655349731,"name":"中国邮政储蓄银行股份有限公司","type":"贷记卡","valid_date":"09/27","keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}]}]}}"#);
+    insta::assert_snapshot!(json(&Answer::credit(-1)), @r#"{"code":200,"msg":"OK","message":"OK","msg_cn":"成功","success":true,"request_id":"r-1","credit":-1,"data":{}}"#);
     let refusal = Answer::refusal(StatusCode::BAD_REQUEST, "no".into(), "不".into(), None);
-    insta::assert_snapshot!(json(&refusal), @"");
+    insta::assert_snapshot!(json(&refusal), @r#"{"code":400,"msg":"no","message":"no","msg_cn":"不","success":false,"request_id":"r-1","data":{}}"#);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn detail_adds_every_documented_field() {
     let mut reading = reading();
     reading.number.chars.truncate(1);
     reading.valid_date = None;
-    insta::assert_snapshot!(json(&Answer::cards(&[reading], true)), @"");
+    insta::assert_snapshot!(json(&Answer::cards(&[reading], true)), @r#"{"code":200,"msg":"OK","message":"OK","msg_cn":"成功","success":true,"request_id":"r-1","data":{"content":[{"number":"4111111111111111","prob":0.9999991655349731,"name":"中国邮政储蓄银行股份有限公司","type":"贷记卡","valid_date":"","keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}],"valid_from":"","holder":"","bank_code":"PSBC","bank_short_name":"邮储银行","card_name":"绿卡","scheme":"visa","luhn_valid":true,"number_grouped":"4111 1111 1111 1111","fields":[{"kind":"number","text":"4111 1111 1111 1111","prob":0.9999991655349731,"keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}],"chars":[{"char":"4","prob":0.5}]}],"card":{"keypoints":[],"rotation":0,"layout":""}}]}}"#);
 }
 
 #[test]
@@ -68,7 +68,8 @@ fn what_is_unknown_is_empty_and_never_null() {
         ..reading()
     };
     let json = json(&Answer::cards(&[reading], true));
-    for part in [r#""name":"""#, r#""type":"""#, r#""valid_date":"""#, r#""bank_code":"""#, r#""scheme":"""#] {
+    for part in [r#""name":"""#, r#""type":"""#, r#""valid_date":"""#, r#""bank_code":"""#, r#""scheme":"""#]
+    {
         assert!(json.contains(part), "{part}");
     }
     assert!(!json.contains("null"));
@@ -105,7 +106,9 @@ fn odd_floats_become_numbers() {
 
 #[test]
 fn rotation_follows_the_text() {
-    for (end, turned) in [((9.0, 1.0), 0), ((1.0, 9.0), 90), ((-9.0, 1.0), 180), ((1.0, -9.0), 270), ((0.0, 0.0), 0)] {
+    for (end, turned) in
+        [((9.0, 1.0), 0), ((1.0, 9.0), 90), ((-9.0, 1.0), 180), ((1.0, -9.0), 270), ((0.0, 0.0), 0)]
+    {
         let mut quad = Quad([Point { x: 0.0, y: 0.0 }; 4]);
         quad.0[1] = Point { x: end.0, y: end.1 };
         assert_eq!(rotation(&quad), turned, "{end:?}");

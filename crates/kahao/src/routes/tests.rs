@@ -3,8 +3,8 @@
 
 mod codes;
 mod credentials;
-mod log;
 mod load;
+mod log;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

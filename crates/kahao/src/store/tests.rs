@@ -67,7 +67,11 @@ async fn rotation_changes_both_secrets_and_nothing_else() {
 #[tokio::test]
 async fn calls_are_taken_one_by_one_whoever_asks() {
     let (store, _folder) = store().await;
-    let key = store.create_key("till", &KeyChange { remaining_calls: Some(10), ..Default::default() }).await.unwrap().key;
+    let key = store
+        .create_key("till", &KeyChange { remaining_calls: Some(10), ..Default::default() })
+        .await
+        .unwrap()
+        .key;
     let takers = (0..25).map(|_| {
         let (store, key) = (store.clone(), key.clone());
         tokio::spawn(async move { store.take_call(&key).await.unwrap() })

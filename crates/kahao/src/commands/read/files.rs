@@ -14,20 +14,26 @@ pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         let shown = path.display();
-        let meta = fs::metadata(path).with_context(|| format!("{shown} cannot be read: name a picture or a folder"))?;
+        let meta = fs::metadata(path)
+            .with_context(|| format!("{shown} cannot be read: name a picture or a folder"))?;
         if meta.is_dir() {
             search(path, &mut files)?;
         } else {
             files.push(path.clone());
         }
     }
-    ensure!(!files.is_empty(), "there is no picture in the folders named: {} are read", EXTENSIONS.join(", "));
+    ensure!(
+        !files.is_empty(),
+        "there is no picture in the folders named: {} are read",
+        EXTENSIONS.join(", ")
+    );
     Ok(files)
 }
 
 fn search(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut entries = entries.with_context(|| format!("the folder {} cannot be searched", folder.display()))?;
+    let mut entries =
+        entries.with_context(|| format!("the folder {} cannot be searched", folder.display()))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let (path, kind) = (entry.path(), entry.file_type()?);

@@ -19,7 +19,7 @@ fn folder(n: usize) -> (tempfile::TempDir, Vec<PathBuf>) {
     (folder, files)
 }
 
-fn read(files: &[PathBuf], format: &str, fake: &(dyn Fn(&[u8]) -> Result<Vec<CardReading>, ReadError> + Sync)) -> (bool, String) {
+fn read(files: &[PathBuf], format: &str, fake: &workers::Read) -> (bool, String) {
     let mut out = Vec::new();
     let all_read = read_all(files, 4, fake, &mut out, &config(format, false)).unwrap();
     (all_read, String::from_utf8(out).unwrap())
@@ -48,7 +48,8 @@ fn output_is_in_the_order_of_the_files_whoever_is_first() {
 #[test]
 fn csv_and_table() {
     let (_folder, files) = folder(2);
-    let one_card = |bytes: &[u8]| if bytes == b"0" { Ok(vec![reading()]) } else { Err(ReadError::NotLegible) };
+    let one_card =
+        |bytes: &[u8]| if bytes == b"0" { Ok(vec![reading()]) } else { Err(ReadError::NotLegible) };
     let (all_read, csv) = read(&files, "csv", &one_card);
     assert!(!all_read);
     let file = files[0].display();
@@ -59,7 +60,7 @@ fn csv_and_table() {
         )
     );
     let (_, table) = read(&files[..1], "table", &one_card);
-    assert!(table.lines().nth(1).unwrap().contains("4111111111111111      1.000  09/27     贷记卡"), "{table}");
+    assert!(table.lines().nth(1).unwrap().contains("4111111111111111    1.000  09/27     贷记卡"), "{table}");
 }
 
 #[test]
@@ -85,6 +86,7 @@ fn folders_are_searched_in_the_order_of_names() {
     #[cfg(unix)]
     std::os::unix::fs::symlink(folder.path(), folder.path().join("a/round")).unwrap();
     let files = files::find(&[folder.path().to_owned(), folder.path().join("a/notes.txt")]).unwrap();
-    let names: Vec<_> = files.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
+    let names: Vec<_> =
+        files.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["a/b/c.tif", "a/z.jpeg", "b.PNG", "c.webp", "a/notes.txt"]);
 }

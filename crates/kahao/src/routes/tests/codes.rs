@@ -22,7 +22,8 @@ async fn cards_read() {
 #[tokio::test]
 async fn every_form_of_body() {
     let service = service().await;
-    let form = "--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\n\r\ncard\r\n--b--\r\n";
+    let form =
+        "--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\n\r\ncard\r\n--b--\r\n";
     for (content_type, body) in [
         ("application/json", r#"{"image_base64":"Y2FyZA=="}"#),
         ("application/json", r#"{"image_base64":"data:image/jpeg;base64,Y2Fy\r\nZA"}"#),
@@ -45,7 +46,8 @@ async fn an_image_url_is_fetched() {
     tokio::spawn(async move { axum::serve(listener, origin).await.unwrap() });
 
     let service = service().await;
-    let fetched = service.post_json(json!({"image_url": format!("http://{address}/card.jpg")}).to_string()).await;
+    let fetched =
+        service.post_json(json!({"image_url": format!("http://{address}/card.jpg")}).to_string()).await;
     assert_eq!(fetched.json["data"]["content"][0]["number"], "4111111111111111");
     let both = json!({"image_url": "http://192.168.0.1/", "image_base64": "Y2FyZA=="}).to_string();
     assert_eq!(service.post_json(both).await.status, 200);
@@ -71,13 +73,22 @@ async fn bad_requests_say_precisely_why() {
     let service = service().await;
     for (body, msg) in [
         ("{", "the body is not valid JSON: line 1, column 1"),
-        ("[]", "the JSON must be an object with image_base64 or image_url as strings and detail as true or false"),
+        (
+            "[]",
+            "the JSON must be an object with image_base64 or image_url as strings and detail as true or false",
+        ),
         ("{}", "no picture: send image_base64 or image_url"),
         (r#"{"image_base64":"","image_url":""}"#, "no picture: send image_base64 or image_url"),
         (r#"{"image_base64":"?"}"#, "image_base64 is not valid base64"),
-        (r#"{"image_base64":"aGVsbG8="}"#, "not a picture that can be read: send a JPEG, PNG, WebP, BMP, GIF or TIFF file"),
+        (
+            r#"{"image_base64":"aGVsbG8="}"#,
+            "not a picture that can be read: send a JPEG, PNG, WebP, BMP, GIF or TIFF file",
+        ),
         (r#"{"image_url":"ftp://example.com/a.jpg"}"#, "image_url is not an http or https address"),
-        (r#"{"image_url":"http://169.254.169.254/"}"#, "image_url cannot be fetched: its host has no public address"),
+        (
+            r#"{"image_url":"http://169.254.169.254/"}"#,
+            "image_url cannot be fetched: its host has no public address",
+        ),
     ] {
         assert_eq!(service.post_json(body).await.refusal(), (400, msg), "{body}");
     }
@@ -100,16 +111,21 @@ async fn too_much_of_a_picture_and_too_much_of_a_body() {
     assert_eq!(service.send(request(MAX_PICTURE_BYTES + 1)).await.refusal(), (400, msg));
     let msg = "the body is larger than 30 MB";
     assert_eq!(service.send(request(MAX_BODY_BYTES + 1)).await.refusal(), (413, msg));
-    let declared = service.request().header("content-length", MAX_BODY_BYTES + 1).body(Body::empty()).unwrap();
+    let declared =
+        service.request().header("content-length", MAX_BODY_BYTES + 1).body(Body::empty()).unwrap();
     assert_eq!(service.send(declared).await.refusal(), (413, msg));
 }
 
 #[tokio::test]
 async fn forbidden() {
     let service = service().await;
-    service.change(KeyChange { networks: Some(vec!["203.0.113.0/24".parse().unwrap()]), ..Default::default() }).await;
+    service
+        .change(KeyChange { networks: Some(vec!["203.0.113.0/24".parse().unwrap()]), ..Default::default() })
+        .await;
     assert_eq!(service.post_picture("card").await.status, 200);
-    service.change(KeyChange { networks: Some(vec!["10.0.0.0/8".parse().unwrap()]), ..Default::default() }).await;
+    service
+        .change(KeyChange { networks: Some(vec!["10.0.0.0/8".parse().unwrap()]), ..Default::default() })
+        .await;
     let msg = "the key may not be used from this address";
     assert_eq!(service.post_picture("card").await.refusal(), (403, msg));
     service.change(KeyChange { disabled: Some(true), ..Default::default() }).await;
@@ -162,7 +178,8 @@ async fn paths_methods_and_types() {
     assert_eq!(service.send(none).await.refusal(), (415, msg));
     let form = service.request().header("content-type", "application/x-www-form-urlencoded");
     assert_eq!(service.send(form.body("a=b".into()).unwrap()).await.refusal(), (415, msg));
-    let packed = service.request().header("content-type", "application/json").header("content-encoding", "gzip");
+    let packed =
+        service.request().header("content-type", "application/json").header("content-encoding", "gzip");
     assert_eq!(service.send(packed.body("{}".into()).unwrap()).await.refusal(), (415, msg));
 }
 
@@ -177,6 +194,18 @@ async fn anything_unforeseen_is_500_and_the_worker_lives_on() {
         assert_eq!(answered.json["msg_cn"], "内部错误");
     }
     assert_eq!(service.post_picture("card").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_panicking_handler_is_500_in_the_envelope() {
+    async fn panics() -> crate::response::Answer {
+        panic!("on purpose")
+    }
+    let mut service = service().await;
+    service.router =
+        Router::new().route(PATH, get(panics)).layer(axum::middleware::from_fn(crate::middleware::envelope));
+    let answered = service.send(Request::get(PATH).body(Body::empty()).unwrap()).await;
+    assert_eq!(answered.refusal(), (500, "internal error"));
 }
 
 #[test]

@@ -5,8 +5,7 @@ use crate::auth::signature::{Signed, hmac_signature, md5_signature};
 
 const NO_CREDENTIALS: &str =
     "no credentials: send 'Authorization: APPCODE <code>' or x-ca-key, x-ca-timestamp and x-ca-signature";
-const MALFORMED: &str =
-    "malformed credentials: send 'Authorization: APPCODE <code>' or x-ca-key, x-ca-timestamp and x-ca-signature";
+const MALFORMED: &str = "malformed credentials: send 'Authorization: APPCODE <code>' or x-ca-key, x-ca-timestamp and x-ca-signature";
 const UNKNOWN: &str = "unknown key or wrong secret";
 
 const BODY: &str = r#"{"image_base64":"Y2FyZA=="}"#;
@@ -59,7 +58,8 @@ async fn md5_signatures() {
     let (ms, seconds) = (now_ms().to_string(), (now_ms() / 1000).to_string());
     for timestamp in [&ms, &seconds] {
         for signature in [md5(&service, timestamp), md5(&service, timestamp).to_uppercase()] {
-            let signed = [("x-ca-key", app_key), ("x-ca-timestamp", timestamp), ("x-ca-signature", &signature)];
+            let signed =
+                [("x-ca-key", app_key), ("x-ca-timestamp", timestamp), ("x-ca-signature", &signature)];
             assert_eq!(post(&service, &signed).await.status, 200, "{timestamp}");
         }
     }
@@ -89,7 +89,11 @@ async fn md5_signatures() {
     ] {
         let headers = [("x-ca-key", key), ("x-ca-timestamp", timestamp), ("x-ca-signature", signature)];
         let answered = post(&service, &headers).await;
-        assert_eq!((answered.status, answered.json["msg"].as_str().unwrap()), (status, msg), "{key} {timestamp}");
+        assert_eq!(
+            (answered.status, answered.json["msg"].as_str().unwrap()),
+            (status, msg),
+            "{key} {timestamp}"
+        );
     }
     assert_eq!(post(&service, &[("x-ca-key", app_key)]).await.refusal(), (401, MALFORMED));
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use super::*;
 
 /// A service with one worker that holds every picture until it is let go.
-async fn slow_service(queue: usize, queue_wait_ms: u64) -> (Arc<Service>, mpsc::Sender<()>, mpsc::Receiver<()>) {
+async fn slow_service(
+    queue: usize,
+    queue_wait_ms: u64,
+) -> (Arc<Service>, mpsc::Sender<()>, mpsc::Receiver<()>) {
     let (open, opened) = mpsc::channel();
     let (start, started) = mpsc::channel();
     let gate = Mutex::new((opened, start));
@@ -24,7 +27,10 @@ async fn slow_service(queue: usize, queue_wait_ms: u64) -> (Arc<Service>, mpsc::
 }
 
 /// Posts a card from a task of its own and returns once a worker holds it.
-async fn post_and_hold(service: &Arc<Service>, started: mpsc::Receiver<()>) -> tokio::task::JoinHandle<Answered> {
+async fn post_and_hold(
+    service: &Arc<Service>,
+    started: mpsc::Receiver<()>,
+) -> tokio::task::JoinHandle<Answered> {
     let posted = Arc::clone(service);
     let task = tokio::spawn(async move { posted.post_picture("card").await });
     tokio::task::spawn_blocking(move || started.recv()).await.unwrap().unwrap();

@@ -8,7 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, fmt};
 
 use super::*;
-use crate::telemetry::{levels, log_panics};
+use crate::telemetry::{levels, log_panic, on_panic};
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -33,7 +33,7 @@ async fn no_card_data_and_no_secret_reaches_the_log() {
     // For the whole process: the workers log from threads of their own.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let hook = std::panic::take_hook();
-    log_panics();
+    on_panic(log_panic);
 
     let service = service().await;
     for picture in ["card", "no card", "cut", "panic"] {
@@ -53,10 +53,26 @@ async fn no_card_data_and_no_secret_reaches_the_log() {
     std::panic::set_hook(hook);
 
     let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
-    for expected in ["answered", "method=\"POST\"", "path=\"/api/bank_card_ocr/v1\"", "status=200", "status=401", &key.id, "panicked"] {
+    for expected in [
+        "answered",
+        "method=\"POST\"",
+        "path=\"/api/bank_card_ocr/v1\"",
+        "status=200",
+        "status=401",
+        &key.id,
+        "panicked",
+    ] {
         assert!(log.contains(expected), "{expected} is missing in\n{log}");
     }
-    for secret in ["4111111111111111", "411111", "09/27", service.fresh.appcode.reveal(), key.app_secret.reveal(), "d0d0d0d0d0d0d0d0", "token"] {
+    for secret in [
+        "4111111111111111",
+        "411111",
+        "09/27",
+        service.fresh.appcode.reveal(),
+        key.app_secret.reveal(),
+        "d0d0d0d0d0d0d0d0",
+        "token",
+    ] {
         assert!(!log.contains(secret), "{secret} is in\n{log}");
     }
 }
