@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs every check. Works on a fresh Debian with a Rust toolchain and Python 3; as an
+# ordinary user it says what is missing instead of installing it. All Rust is built in the dev profile: dependencies and
+# the reader are optimised there, so that no second build is needed for the real pictures and the training.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+begun=$SECONDS
+step_begun=""
+not_run=()
+end_step() {
+    [ -z "$step_begun" ] || printf -- '-- %d s\n' $((SECONDS - step_begun))
+}
+step() {
+    end_step
+    step_begun=$SECONDS
+    printf '\n== %s\n' "$1"
+}
+say() { printf -- '-- %s\n' "$1"; }
+skip() {
+    not_run+=("$1")
+    say "not run: $1: $2"
+}
+
+step "packages"
+# Fonts: what kahao-synth prints with. PHP: the hosted API's own sample clients are run against our service.
+packages=(fonts-liberation fonts-freefont-ttf fonts-urw-base35 fonts-dejavu fonts-ocr-a fonts-ocr-b fonts-inconsolata
+    fonts-wqy-microhei fonts-wqy-zenhei php-cli php-curl)
+command -v cc >/dev/null || packages+=(gcc libc6-dev)
+python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
+missing=()
+for package in "${packages[@]}"; do
+    [ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    else
+        say "missing, and only root can install them: apt-get install ${missing[*]}"
+    fi
+fi
+for component in fmt clippy; do
+    cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/fmt/rustfmt}"
+done
+system_python=$(command -v python3)
+[ -x .venv/bin/pip ] || python3 -m venv .venv
+.venv/bin/pip install -q --disable-pip-version-check ruff requests
+PATH="$PWD/.venv/bin:$PATH"
+export PATH
+
+step "format, lints, documentation"
+cargo fmt --all --check
+cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
+ruff check training bench
+ruff format --check training bench
+
+step "crate boundaries"
+depends() { cargo tree --locked -p "$1" -e normal --prefix none --format '{p}' | cut -d' ' -f1 | sort -u; }
+for crate in kahao-reader kahao-synth; do
+    # Apart from the grep below, so that a cargo tree that fails is no crate without dependencies.
+    dependencies=$(depends "$crate")
+    if grep -xE 'tokio|axum|sqlx|http|hyper|reqwest' <<<"$dependencies"; then
+        say "$crate must not depend on the above"
+        exit 1
+    fi
+    say "$crate: $(wc -l <<<"$dependencies") crates, no HTTP, tokio or SQL among them"
+done
+
+step "licences, models"
+tools="${CARGO_TARGET_DIR:-target}/tools"
+PATH="$(mkdir -p "$tools/bin" && cd "$tools/bin" && pwd):$PATH"
+if ! command -v cargo-deny >/dev/null; then
+    say "building cargo-deny, once: some minutes"
+    cargo install --locked --quiet --root "$tools" cargo-deny || true
+fi
+if command -v cargo-deny >/dev/null; then
+    # Advisories are left out: they are a download of their own. Crates in two versions are warnings, pages of them.
+    cargo deny --locked --log-level error check licenses bans sources
+else
+    skip "licences" "cargo-deny could not be built (cargo install --locked cargo-deny)"
+fi
+(cd models && sha256sum -c SHA256SUMS)
+
+step "Rust tests"
+# One command for all of it, so that features are unified once and nothing is built twice.
+cargo build --locked --workspace --bins --tests --examples --quiet
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --locked --workspace
+    cargo test --locked --workspace --doc
+else
+    cargo test --locked --workspace
+fi
+built=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd)
+
+step "training code"
+trainer=""
+for python in "${KAHAO_PYTHON:-}" .venv/bin/python "$system_python"; do
+    if [ -n "$python" ] && "$python" -c 'import torch, cv2, numpy' 2>/dev/null; then
+        # Not resolved: the interpreter of a virtual environment is a link, and would lose its packages.
+        trainer=$(cd "$(dirname "$(command -v "$python")")" && pwd)/$(basename "$python")
+        break
+    fi
+done
+if [ -n "$trainer" ]; then
+    (
+        cd training
+        "$trainer" test_data.py --synth "$built/kahao-synth"
+        "$trainer" train_recognizer.py --smoke --batch 24 --synth "$built/kahao-synth"
+        "$trainer" train_locator.py --smoke --batch 8 --synth "$built/kahao-synth"
+    )
+else
+    skip "training code" "no Python with torch, cv2 and numpy (set KAHAO_PYTHON, or see training/README.md)"
+fi
+
+step "real pictures"
+if [ -d ../shared/realdev ]; then
+    python3 bench/realdev.py "$built/kahao" --min-real 0.85
+else
+    skip "real pictures" "the labelled pictures are not beside this project (../shared/realdev)"
+fi
+end_step
+
+printf '\nAll checks passed in %d s.\n' $((SECONDS - begun))
+[ ${#not_run[@]} -eq 0 ] || printf 'Not run: %s\n' "$(IFS=,; echo "${not_run[*]}")"
