@@ -13,7 +13,7 @@ const MAX_SYMBOLS: usize = 28;
 /// of Chinese cards about nine in ten have a listed prefix and length.
 const LUHN_PASS: f32 = 2.2;
 const LUHN_FAIL: f32 = -2.3;
-/// So many of one digit make a specimen, 6225 8888 8888 8888: Luhn says nothing about those.
+/// So many of one digit (8888 8888 8888) make a specimen: Luhn says nothing about those.
 const SPECIMEN_REPEATS: usize = 9;
 const BIN_KNOWN: f32 = 1.5;
 const BIN_UNKNOWN: f32 = -1.0;
