@@ -1,6 +1,8 @@
 //! What is printed on a card: number, grouping, dates, names, captions and the texts that are easily mistaken for them.
 
-use kahao_reader::card::Pan;
+use std::sync::LazyLock;
+
+use kahao_reader::card::{BinTable, Pan};
 
 use crate::raster::Random;
 
@@ -25,20 +27,29 @@ const GROUPINGS: [(usize, &[usize], f32); 17] = [
     (14, &[4, 6, 4], 0.3),
 ];
 
-/// A date as it is printed, `/` included.
+/// A date as it is printed, `/` included, with the captions around it ("" for none).
 #[derive(Clone)]
 pub(crate) struct Date {
     pub(crate) text: String,
-    pub(crate) caption: &'static str,
+    /// Left of the date, its words one below the other when there are two.
+    pub(crate) left: &'static str,
+    pub(crate) above: &'static str,
 }
+
+/// How often a card has an expiry date.
+pub(crate) const DATE_CHANCE: f32 = 0.65;
 
 #[derive(Clone)]
 pub(crate) struct Content {
     /// Digits with single spaces for gaps.
     pub(crate) number: String,
     pub(crate) expiry: Option<Date>,
+    /// Stands beside the expiry, or above it.
+    pub(crate) valid_from: Option<Date>,
     /// A date that is not an expiry: issue, making, member since.
     pub(crate) other_date: Option<Date>,
+    /// A branch's letters in the print of the number, in the row of the date: CCB HN, 0200.
+    pub(crate) branch: Option<String>,
     pub(crate) holder: Option<String>,
     pub(crate) bank: &'static str,
     pub(crate) bank_latin: &'static str,
@@ -75,18 +86,28 @@ const PRODUCTS: [&str; 10] = [
     "信用卡",
     "Quick Pass",
 ];
-const EXPIRY_CAPTIONS: [&str; 9] = [
+const EXPIRY_LEFT: [&str; 9] = [
     "VALID THRU",
     "GOOD THRU",
     "EXPIRES END",
     "VALID DATES",
-    "MONTH/YEAR",
+    "VALID END",
     "有效期限",
     "到期日",
-    "月/年 MONTH/YEAR",
-    "",
+    "有效期至",
+    "UNTIL END",
 ];
-const OTHER_CAPTIONS: [&str; 6] = ["发卡日期", "制卡日期", "ISSUE", "MEMBER SINCE", "CD CN", "CN"];
+const EXPIRY_ABOVE: [&str; 7] = [
+    "MONTH/YEAR",
+    "VALID THRU MONTH/YEAR",
+    "VALID DATES",
+    "EXPIRES END",
+    "有效期限",
+    "月/年",
+    "月 / 年 MONTH/YEAR",
+];
+const FROM_LEFT: [&str; 3] = ["VALID FROM", "FROM", "START DATE"];
+const OTHER_CAPTIONS: [&str; 7] = ["发卡日期", "制卡日期", "ISSUE", "MEMBER SINCE", "CD CN", "CN", "发卡"];
 const TRAPS: [&str; 10] = [
     "95588",
     "95566",
@@ -113,21 +134,29 @@ const NAMES: [&str; 8] = [
 impl Content {
     pub(crate) fn draw(random: &mut Random) -> Self {
         let (bank, bank_latin) = *random.pick(&BANKS);
-        let expiry = random
-            .chance(0.65)
-            .then(|| Date { text: expiry_text(random), caption: random.pick::<&str>(&EXPIRY_CAPTIONS) });
-        let other_date = random
-            .chance(0.2)
-            .then(|| Date { text: expiry_text(random), caption: random.pick::<&str>(&OTHER_CAPTIONS) });
+        let expiry = random.chance(DATE_CHANCE).then(|| Date::expiry(random));
+        let valid_from = (expiry.is_some() && random.chance(0.08)).then(|| Date {
+            text: date_text(random),
+            left: random.pick::<&str>(&FROM_LEFT),
+            above: "",
+        });
+        let other_date = random.chance(0.2).then(|| Date {
+            text: date_text(random),
+            left: random.pick::<&str>(&OTHER_CAPTIONS),
+            above: "",
+        });
         let mut traps: Vec<String> = (0..random.int(0, 4)).map(|_| random.pick(&TRAPS).to_string()).collect();
         if random.chance(0.1) {
             let count = random.int(8, 14);
             traps.push(random.digits(count));
         }
+        let branch = random.chance(0.25).then(|| branch_text(random));
         Self {
             number: number_text(random),
             expiry,
+            valid_from,
             other_date,
+            branch,
             holder: random.chance(0.5).then(|| random.pick(&NAMES).to_string()),
             bank,
             bank_latin,
@@ -137,7 +166,39 @@ impl Content {
     }
 }
 
-/// An invented number, grouped. Nine in ten pass Luhn, as real ones do; leading digits follow the mix seen on real cards.
+impl Date {
+    fn expiry(random: &mut Random) -> Self {
+        let (left, above) = match random.weighted(&[0.35, 0.2, 0.3, 0.15]) {
+            0 => (*random.pick::<&str>(&EXPIRY_LEFT), ""),
+            1 => ("", *random.pick::<&str>(&EXPIRY_ABOVE)),
+            2 => (*random.pick::<&str>(&EXPIRY_LEFT[..3]), "MONTH/YEAR"),
+            _ => ("", ""),
+        };
+        Self { text: expiry_text(random), left, above }
+    }
+}
+
+fn branch_text(random: &mut Random) -> String {
+    let letter = |random: &mut Random| char::from(b'A' + random.int(0, 26) as u8);
+    match random.int(0, 4) {
+        0 => random.digits(4),
+        1 => format!("CCB {}{}", letter(random), letter(random)),
+        2 => format!("{}{}", letter(random), letter(random)),
+        _ => format!("{}{} {}", letter(random), letter(random), random.digits(4)),
+    }
+}
+
+/// Prefixes of the BIN table by the length of the whole number.
+static PREFIXES: LazyLock<[Vec<String>; 20]> = LazyLock::new(|| {
+    let mut prefixes: [Vec<String>; 20] = Default::default();
+    for (prefix, length) in BinTable::embedded().keys() {
+        prefixes[length].push(prefix);
+    }
+    prefixes
+});
+
+/// An invented number, grouped. Nine in ten pass Luhn, as real ones do; leading digits follow the mix seen on real cards,
+/// half of them a listed prefix.
 fn number_text(random: &mut Random) -> String {
     let weights: Vec<f32> = GROUPINGS.iter().map(|(_, _, weight)| *weight).collect();
     let (length, groups, _) = GROUPINGS[random.weighted(&weights)];
@@ -148,6 +209,9 @@ fn number_text(random: &mut Random) -> String {
             [random.weighted(&[8.0, 1.5, 3.0, 3.0, 1.0, 0.7, 0.2, 0.2, 0.3])],
     };
     let mut digits = lead.to_string();
+    if random.chance(0.5) && !PREFIXES[length].is_empty() {
+        digits.clone_from(random.pick(&PREFIXES[length]));
+    }
     if random.chance(0.08) {
         // Specimen cards repeat one digit.
         let repeated = random.digit();
@@ -183,17 +247,30 @@ fn check_digit(digits: &str) -> char {
     ('0'..='9').find(passes).unwrap_or('0')
 }
 
-fn expiry_text(random: &mut Random) -> String {
-    let (month, year) = (random.int(1, 13), random.int(2000, 2050));
-    match random.weighted(&[8.0, 1.0, 0.8, 0.3]) {
+/// Month and year, each as likely as another.
+fn month_year(random: &mut Random) -> (usize, usize) {
+    (random.int(1, 13), random.int(2000, 2050))
+}
+
+fn date_text(random: &mut Random) -> String {
+    let (month, year) = month_year(random);
+    match random.weighted(&[8.0, 1.0, 0.8]) {
         0 => format!("{month:02}/{:02}", year % 100),
         1 => format!("{month:02}/{year}"),
-        2 => format!("{year}/{month:02}"),
-        _ => {
-            let (other_month, other_year) = (random.int(1, 13), random.int(2000, 2050));
-            format!("{other_month:02}/{:02} {month:02}/{:02}", other_year % 100, year % 100)
-        }
+        _ => format!("{year}/{month:02}"),
     }
+}
+
+/// An expiry date, seldom with the date of issue before it: 09/09-08/12.
+fn expiry_text(random: &mut Random) -> String {
+    if random.chance(0.03) {
+        let ((from_month, from_year), (month, year)) = (month_year(random), month_year(random));
+        return format!("{from_month:02}/{:02} {month:02}/{:02}", from_year % 100, year % 100);
+    }
+    if random.chance(0.06) {
+        return format!("12/{:02}", random.int(20, 50)); // the nominal end of many debit cards: 12/49
+    }
+    date_text(random)
 }
 
 #[cfg(test)]

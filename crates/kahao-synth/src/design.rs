@@ -3,7 +3,7 @@
 use kahao_reader::geometry::{Point, Quad};
 
 use crate::art::Art;
-use crate::content::Content;
+use crate::content::{Content, Date};
 use crate::glyphs::Fonts;
 use crate::label::Kind;
 use crate::print::{Emboss, Ink, Line, caption};
@@ -21,7 +21,7 @@ pub(crate) struct CardLine {
 
 enum Print {
     Embossed(Box<Emboss>),
-    Flat(Ink),
+    Flat(Box<Ink>),
 }
 
 /// Everything about a card but its pixels: they can be drawn for any window at any density.
@@ -34,16 +34,33 @@ pub(crate) struct Design {
     /// x, y of the number's top-left, height of its digits, pitch (embossed) or greatest width (flat), mm.
     number: [f32; 4],
     date: [f32; 3],
-    date_is_flat: bool,
+    date_print: Print,
     chip: Option<(f32, f32, Colour)>,
     mark: Option<(f32, f32, usize)>,
     hologram: Option<[f32; 4]>,
     ink: Colour,
     repeated_bin: bool,
+    /// The back of a card: magnetic stripe, signature panel, security code.
+    is_back: bool,
+    /// Fronts and backs without a number exist.
+    has_number: bool,
     seed: u32,
 }
 
 impl Design {
+    /// Any side of any card: now and then a back, or one without a number.
+    pub(crate) fn draw_any(random: &mut Random, fonts: &Fonts) -> Self {
+        let mut design = Self::draw(random, fonts);
+        design.is_back = design.width > design.height && random.chance(0.05);
+        if random.chance(if design.is_back { 0.6 } else { 0.05 }) {
+            design.has_number = false;
+            design.content.expiry = None;
+            design.content.valid_from = None;
+        }
+        design
+    }
+
+    /// The front of a card with a number.
     pub(crate) fn draw(random: &mut Random, fonts: &Fonts) -> Self {
         let portrait = random.chance(0.05);
         let busy = if random.chance(0.3) { 0.0 } else { random.range(0.1, 1.0) };
@@ -65,7 +82,7 @@ impl Design {
             let x = random.range(4.0, 12.0) * width / LONG_MM;
             let most = (width - x - random.range(2.0, 12.0)).min(width * 0.88);
             (
-                Print::Flat(Ink::draw(random, &fonts.numbers, art.brightness())),
+                Print::Flat(Box::new(Ink::draw(random, &fonts.numbers, art.brightness()))),
                 [x, line_y - size / 2.0, size, most],
             )
         };
@@ -73,6 +90,14 @@ impl Design {
             if random.chance(0.75) { random.range(0.33, 0.58) } else { random.range(0.08, 0.3) } * width;
         let date_size = random.range(2.2, 3.2);
         let date_y = number[1] + number[2] + random.range(2.2, 6.5);
+        let date_print = match &print {
+            Print::Embossed(emboss) if random.chance(0.85) => {
+                Print::Embossed(Box::new(emboss.for_dates(random)))
+            }
+            // In the number's own print, or in another.
+            Print::Flat(ink) if random.chance(0.6) => Print::Flat(ink.clone()),
+            _ => Print::Flat(Box::new(Ink::draw(random, &fonts.numbers, art.brightness()))),
+        };
         let metal = *random.pick(&[[0.83, 0.68, 0.32], [0.8, 0.78, 0.72], [0.9, 0.75, 0.45]]);
         let chip =
             random.chance(0.6).then(|| (random.range(7.0, 13.0), line_y - random.range(15.5, 18.5), metal));
@@ -103,12 +128,14 @@ impl Design {
             print,
             number,
             date: [date_x, date_y, date_size],
-            date_is_flat: !embossed || random.chance(0.15),
+            date_print,
             chip,
             mark,
             hologram,
             ink: [ink; 3],
             repeated_bin: embossed && random.chance(0.45),
+            is_back: false,
+            has_number: true,
             seed: random.seed() as u32,
         }
     }
@@ -123,7 +150,7 @@ impl Design {
         self.content
             .expiry
             .as_ref()
-            .map(|_| [0.0, self.date[1] - size, self.width, self.date[1] + 2.0 * size])
+            .map(|_| [0.0, self.date[1] - 1.2 * size, self.width, self.date[1] + 2.2 * size])
     }
 
     /// Draws a window of the card and tells the text lines in it that a reader should find.
@@ -136,6 +163,9 @@ impl Design {
         self.paint_captions(&mut raster, fonts, &mut random);
         let mut lines = Vec::new();
         self.paint_dates(&mut raster, fonts, &mut random, &mut lines);
+        if !self.has_number {
+            return (raster, lines);
+        }
         let [x, y, size, spread] = self.number;
         let line = match &self.print {
             Print::Embossed(emboss) => {
@@ -150,6 +180,9 @@ impl Design {
     }
 
     fn paint_marks(&self, raster: &mut Raster, fonts: &Fonts, random: &mut Random) {
+        if self.is_back {
+            return self.paint_back(raster, fonts, random);
+        }
         if let Some((x, y, metal)) = self.chip {
             paint_chip(raster, x, y, metal);
         }
@@ -181,6 +214,18 @@ impl Design {
             self.ink,
             0.8,
         );
+    }
+
+    /// Stripe and panel as ISO/IEC 7811-2 and 7813 place them, about.
+    fn paint_back(&self, raster: &mut Raster, fonts: &Fonts, random: &mut Random) {
+        let stripe = random.range(3.0, 6.0);
+        raster.paint([0.0, stripe, self.width, stripe + 12.7], |_, _, c| mix(c, [0.06; 3], 0.96));
+        let panel = stripe + random.range(14.0, 17.0);
+        raster.paint([4.0, panel, random.range(50.0, 62.0), panel + 8.0], |x, y, _| {
+            if (x + y).rem_euclid(3.0) < 0.3 { [0.75; 3] } else { [0.93; 3] }
+        });
+        let code = format!("{} {}", random.digits(4), random.digits(3));
+        caption(raster, &fonts.captions[0], &code, [40.0, panel + 5.5, 2.4], [0.15; 3], 0.9);
     }
 
     fn paint_captions(&self, raster: &mut Raster, fonts: &Fonts, random: &mut Random) {
@@ -235,38 +280,75 @@ impl Design {
             let place = [self.number[0], below + random.range(2.0, 4.0), random.range(2.0, 2.8)];
             caption(raster, &fonts.captions[random.int(0, 2)], holder, place, self.ink, 0.9);
         }
+        let from_place = if random.chance(0.6) {
+            (x - size * random.range(4.6, 9.0), y) // beside the expiry
+        } else {
+            (x + random.gauss(1.0), y + size * random.range(1.3, 1.8))
+        };
         let dates = [
-            (Kind::Date, &self.content.expiry, x, y),
-            (Kind::OtherDate, &self.content.other_date, self.number[0], below),
+            (Kind::Date, &self.content.expiry, (x, y)),
+            (Kind::Date, &self.content.valid_from, from_place),
+            (Kind::OtherDate, &self.content.other_date, (self.number[0], below)),
         ];
-        for (kind, date, x, y) in dates {
+        for (kind, date, (x, y)) in dates {
             let Some(date) = date else { continue };
-            let (caption_x, caption_y) =
-                if random.chance(0.6) { (x - random.range(6.0, 9.0), y + size * 0.6) } else { (x, y - 0.6) };
-            let font = if date.caption.is_ascii() { &fonts.captions[0] } else { &fonts.chinese[0] };
-            let caption_y = if kind == Kind::Date { caption_y } else { y + size };
-            caption(
-                raster,
-                font,
-                date.caption,
-                [caption_x, caption_y, random.range(0.9, 1.6)],
-                self.ink,
-                0.9,
-            );
-            let line = match &self.print {
-                Print::Embossed(emboss) if !self.date_is_flat => {
-                    emboss.line(raster, &date.text, [x, y, size, size * 0.8], random)
-                }
-                _ => Ink::draw(random, &fonts.numbers, self.art.brightness()).line(
-                    raster,
-                    &fonts.numbers,
-                    &date.text,
-                    [x, y, size, 30.0],
-                    random,
-                ),
-            };
-            lines.push(card_line(kind, line));
+            self.paint_date_captions(raster, fonts, random, date, [x, y, size]);
+            lines.push(card_line(kind, self.date_line(raster, fonts, random, &date.text, [x, y, size])));
         }
+        if let Some(branch) =
+            self.content.branch.as_ref().filter(|_| matches!(self.date_print, Print::Flat(_)))
+        {
+            // Its width is only known once it is printed: what runs into the date is what careless printers do, too.
+            let place = [x - size * random.range(5.0, 9.0), y, size];
+            if place[0] > 2.0 {
+                self.date_line(raster, fonts, random, branch, place);
+            }
+        }
+    }
+
+    /// Prints a text in the manner of the date; `size` is the height of its digits, mm.
+    fn date_line(
+        &self,
+        raster: &mut Raster,
+        fonts: &Fonts,
+        random: &mut Random,
+        text: &str,
+        [x, y, size]: [f32; 3],
+    ) -> Line {
+        match &self.date_print {
+            Print::Embossed(emboss) => {
+                let pitch = size * random.range(0.7, 1.0);
+                emboss.line(raster, text, [x, y, size, pitch], random)
+            }
+            Print::Flat(ink) => ink.line(raster, &fonts.numbers, text, [x, y, size, 30.0], random),
+        }
+    }
+
+    fn paint_date_captions(
+        &self,
+        raster: &mut Raster,
+        fonts: &Fonts,
+        random: &mut Random,
+        date: &Date,
+        [x, y, size]: [f32; 3],
+    ) {
+        let font = |text: &str| if text.is_ascii() { &fonts.captions[0] } else { &fonts.chinese[0] };
+        let height = random.range(0.8, 1.6);
+        let gap = random.range(0.5, 2.0);
+        let words: Vec<&str> = match date.left.split_once(' ') {
+            Some((first, second)) if random.chance(0.7) => vec![first, second],
+            _ => vec![date.left],
+        };
+        let width =
+            |word: &str| word.chars().count() as f32 * height * if word.is_ascii() { 0.95 } else { 1.45 };
+        let widest = words.iter().map(|word| width(word)).fold(0.0, f32::max);
+        let first_y = y + size / 2.0 + height * if words.len() == 2 { -0.1 } else { 0.5 };
+        for (row, word) in words.iter().enumerate() {
+            let place = [x - widest - gap, first_y + row as f32 * height * 1.3, height];
+            caption(raster, font(word), word, place, self.ink, 0.9);
+        }
+        let above = [x + random.range(-1.0, 1.5), y - random.range(0.4, 1.0), height];
+        caption(raster, font(date.above), date.above, above, self.ink, 0.9);
     }
 
     /// Opacity of the card at a point: 0 beyond its rounded corners (radius 3.18 mm, ISO/IEC 7810).

@@ -42,6 +42,20 @@ impl Embosser {
         }
     }
 
+    /// The smaller type that dates are embossed in: rounder, and mostly an ordinary sans.
+    pub(crate) fn draw_small(random: &mut Random) -> Self {
+        let plain = random.chance(0.7);
+        Self {
+            corner: random.range(0.16, 0.38),
+            closed_six: plain && random.chance(0.85),
+            plain_one: plain && random.chance(0.7),
+            hooked_seven: !plain && random.chance(0.6),
+            slanted_seven: plain && random.chance(0.8),
+            open_four: !plain && random.chance(0.6),
+            ..Self::draw(random)
+        }
+    }
+
     /// Skeleton of one digit or '/', its corners jittered a little: no two strikes are the same.
     pub(crate) fn skeleton(&self, symbol: char, random: &mut Random) -> Skeleton {
         let (w, m, r) = (self.width, self.waist, self.corner);

@@ -3,6 +3,7 @@
 
 mod art;
 mod content;
+mod decoy;
 mod design;
 mod glyphs;
 mod label;

@@ -97,6 +97,11 @@ impl Emboss {
         }
     }
 
+    /// The same strike and light with the smaller type of dates.
+    pub(crate) fn for_dates(&self, random: &mut Random) -> Self {
+        Self { machine: Embosser::draw_small(random), ..self.clone() }
+    }
+
     /// Embosses digits (and '/') of `height` mm with top-left (x, y), one every `pitch` mm; a space takes one pitch.
     pub(crate) fn line(
         &self,

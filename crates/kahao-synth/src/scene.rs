@@ -6,10 +6,11 @@ use kahao_reader::geometry::{Homography, Point, Quad};
 use kahao_reader::strip_frame;
 
 use crate::art::Art;
+use crate::content::DATE_CHANCE;
+use crate::decoy::Decoy;
 use crate::design::{CardLine, Design};
 use crate::glyphs::Fonts;
 use crate::label::{Kind, SceneLine};
-use crate::print::caption;
 use crate::raster::{Colour, Random, Raster, mix, scale, smooth};
 
 /// A drawn picture with the text lines to be found in it.
@@ -25,22 +26,27 @@ fn grey(c: Colour) -> f32 {
     255.0 * (0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2])
 }
 
-/// A grey strip of one line (a number, seldom a date) as the reader would cut it with a locator's error, and its text.
+/// Share of strips that show a date: it is a fifth of a number's length, and more often over other things.
+const DATED: f32 = 0.35;
+
+/// A grey strip of one line (a number or a date) as the reader would cut it with a locator's error, and its text.
 pub(crate) fn strip(random: &mut Random, fonts: &Fonts, width: usize, height: usize) -> (Vec<u8>, String) {
     let design = Design::draw(random, fonts);
-    let dated = design.date_window().filter(|_| random.chance(0.14));
+    let dated = design.date_window().filter(|_| random.chance(DATED / DATE_CHANCE));
     let window = dated.unwrap_or_else(|| design.number_window());
-    // From a small card in a phone frame to a close-up: the strip itself has about 4.5 px/mm.
-    let density = random.range(3.3, 6.5) * if dated.is_some() { 1.6 } else { 1.0 };
+    // From a small card in a phone frame to a close-up: a number's strip has about 4.5 px/mm, a date's 7.
+    let density = if dated.is_some() { random.range(3.5, 10.0) } else { random.range(3.3, 6.5) };
     let (raster, lines) = design.paint(fonts, window, density);
     let wanted = if dated.is_some() { Kind::Date } else { Kind::Number };
-    let Some(line) = lines.into_iter().find(|line| line.kind == wanted) else {
-        return (vec![0; width * height], String::new());
-    };
-    let quad = locator_error(&line.quad, random);
+    let nothing = || (vec![0; width * height], String::new());
+    let Some(line) = lines.iter().find(|line| line.kind == wanted) else { return nothing() };
+    let quad = locator_error(&line.quad, if dated.is_some() { 1.5 } else { 1.0 }, random);
     let strip = Quad::rect(0.0, 0.0, width as f32, height as f32);
-    let Some(to_card) = Homography::from_quads(&strip, &strip_frame(&quad)) else {
-        return (vec![0; width * height], String::new());
+    let maps = Homography::from_quads(&strip, &strip_frame(&quad)).and_then(|map| Some((map, map.invert()?)));
+    let Some((to_card, to_strip)) = maps else { return nothing() };
+    let text = match wanted {
+        Kind::Number => line.text.clone(),
+        _ => dates_in(&lines, &to_strip, width as f32, height as f32),
     };
     let pixels: Vec<Colour> = (0..width * height)
         .map(|i| {
@@ -56,29 +62,68 @@ pub(crate) fn strip(random: &mut Random, fonts: &Fonts, width: usize, height: us
         .collect();
     let mut scene = Scene { width, height, pixels, lines: Vec::new() };
     scene.light(random);
-    (scene.expose_grey(random), line.text)
+    (scene.expose_grey(random), text)
 }
 
-/// Moves the corners of a tight quad as a locator might: half a digit along the line, a sixth of its height across.
-fn locator_error(quad: &Quad, random: &mut Random) -> Quad {
+/// The dates that a strip shows whole, from left to right: beside an expiry may stand VALID FROM.
+fn dates_in(lines: &[CardLine], to_strip: &Homography, width: f32, height: f32) -> String {
+    let mut shown: Vec<(f32, &str)> = lines
+        .iter()
+        .filter(|line| line.kind != Kind::Number)
+        .filter_map(|line| {
+            let (low, high) = line.quad.transform(to_strip).bounding_box();
+            let middle = (low.y + high.y) / 2.0 / height;
+            let whole = low.x > -3.0 && high.x < width + 3.0 && (0.2..0.8).contains(&middle);
+            whole.then_some((low.x, line.text.as_str()))
+        })
+        .collect();
+    shown.sort_by(|a, b| a.0.total_cmp(&b.0));
+    shown.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+}
+
+/// Moves the corners of a tight quad as a locator might: half a digit along the line, a sixth of its height across,
+/// and leaning as under a tilted camera. `along` scales the error at the ends.
+fn locator_error(quad: &Quad, along: f32, random: &mut Random) -> Quad {
     let h = quad.height();
     let (top, bottom) = (random.gauss(0.14) * h, random.gauss(0.14) * h);
-    let (left, right) = (random.gauss(0.25) * h, random.gauss(0.25) * h);
-    let skew = random.gauss(0.10) * h;
+    let (left, right) = (random.gauss(0.25) * along * h, random.gauss(0.25) * along * h);
+    let (skew, lean) = (random.gauss(0.10) * h, random.gauss(0.12) * h);
     let mut corner = |p: Point, dx: f32, dy: f32| {
         Point::new(p.x + dx + random.gauss(0.05) * h, p.y + dy + random.gauss(0.04) * h)
     };
     let [a, b, c, d] = quad.0;
     Quad([
-        corner(a, left, top - skew),
-        corner(b, right, top + skew),
-        corner(c, right, bottom + skew),
-        corner(d, left, bottom - skew),
+        corner(a, left + lean, top - skew),
+        corner(b, right + lean, top + skew),
+        corner(c, right - lean, bottom + skew),
+        corner(d, left - lean, bottom - skew),
     ])
 }
 
+/// Share of pictures without a bank card.
+const DECOYS: f32 = 0.09;
+
 /// A whole picture whose longer side has `side` px.
 pub(crate) fn scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
+    if random.chance(DECOYS) {
+        return decoy(random, fonts, side);
+    }
+    let mut scene = ground(random, side);
+    let count = if random.chance(0.08) { random.int(2, 5) } else { 1 };
+    let turn = camera_turn(random);
+    for index in 0..count {
+        let card = Item::Card(Box::new(Design::draw_any(random, fonts)));
+        scene.lay(random, fonts, turn, (index, count), &card);
+    }
+    if random.chance(0.15) {
+        scene.put_finger(random);
+    }
+    scene.light(random);
+    scene
+}
+
+/// A table top, nothing on it, no light yet.
+fn ground(random: &mut Random, side: usize) -> Scene {
     let aspect = *random.pick(&[0.6, 0.64, 0.64, 0.7, 0.75, 1.0, 1.33, 1.77]);
     let (width, height) = if aspect < 1.0 {
         (side, (side as f32 * aspect) as usize)
@@ -92,22 +137,46 @@ pub(crate) fn scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
         *pixel = ground.pixels
             [(i / width).min(ground.height - 1) * ground.width + (i % width).min(ground.width - 1)];
     }
-    let mut scene = Scene { width, height, pixels, lines: Vec::new() };
-    if random.chance(0.06) {
-        scene.scatter_text(random, fonts); // papers and screens without a card
-    } else {
-        let several = random.chance(0.08);
-        let count = if several { random.int(2, 5) } else { 1 };
-        let turn = camera_turn(random);
-        for index in 0..count {
-            scene.lay_card(random, fonts, turn, several.then_some((index, count)));
-        }
-        if random.chance(0.15) {
-            scene.put_finger(random);
-        }
-    }
+    Scene { width, height, pixels, lines: Vec::new() }
+}
+
+/// A picture without a bank card, as [`scene`].
+pub(crate) fn decoy(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
+    let mut scene = ground(random, side);
+    let (turn, thing) = (camera_turn(random), Item::Decoy(Decoy::draw(random)));
+    scene.lay(random, fonts, turn, (0, 1), &thing);
     scene.light(random);
     scene
+}
+
+/// What lies before the camera.
+enum Item {
+    Card(Box<Design>),
+    Decoy(Decoy),
+}
+
+impl Item {
+    /// Width and height in mm.
+    fn size(&self) -> (f32, f32) {
+        match self {
+            Item::Card(design) => (design.width, design.height),
+            Item::Decoy(decoy) => (decoy.width, decoy.height),
+        }
+    }
+
+    fn covers(&self, x: f32, y: f32) -> bool {
+        match self {
+            Item::Card(design) => design.covers(x, y),
+            Item::Decoy(decoy) => decoy.covers(x, y),
+        }
+    }
+
+    fn paint(&self, fonts: &Fonts, density: f32) -> (Raster, Vec<CardLine>) {
+        match self {
+            Item::Card(design) => design.paint(fonts, [0.0, 0.0, design.width, design.height], density),
+            Item::Decoy(decoy) => (decoy.paint(fonts, density), Vec::new()),
+        }
+    }
 }
 
 /// Turn of the camera against the card in radians: mostly upright, often a quarter, sometimes anything.
@@ -121,37 +190,53 @@ fn camera_turn(random: &mut Random) -> f32 {
 }
 
 impl Scene {
-    fn lay_card(&mut self, random: &mut Random, fonts: &Fonts, turn: f32, place: Option<(usize, usize)>) {
-        let design = Design::draw(random, fonts);
+    /// Puts an item before the camera; it is the `index`th of `count`.
+    fn lay(
+        &mut self,
+        random: &mut Random,
+        fonts: &Fonts,
+        turn: f32,
+        (index, count): (usize, usize),
+        item: &Item,
+    ) {
+        let (width_mm, height_mm) = item.size();
         let (w, h) = (self.width as f32, self.height as f32);
         let (sin, cos) = turn.sin_cos();
         // Card size so that it about fills the picture, sometimes far smaller, sometimes cropped.
-        let span_x = (design.width * cos.abs() + design.height * sin.abs()) / w;
-        let span_y = (design.width * sin.abs() + design.height * cos.abs()) / h;
+        let span_x = (width_mm * cos.abs() + height_mm * sin.abs()) / w;
+        let span_y = (width_mm * sin.abs() + height_mm * cos.abs()) / h;
+        // Now and then so close that only a part shows: so the reader looks for a date.
+        let close = count == 1 && random.chance(0.12);
         let fill = match random.weighted(&[0.62, 0.23, 0.15]) {
+            _ if close => random.range(1.3, 2.1),
             0 => random.range(0.75, 1.0),
             1 => random.range(0.35, 0.75),
             _ => random.range(1.0, 1.22),
         };
-        let px_per_mm = fill / span_x.max(span_y) * if place.is_some() { 0.62 } else { 1.0 };
+        let px_per_mm = fill / span_x.max(span_y) * if count > 1 { 0.62 } else { 1.0 };
         let slack_x = (w - span_x * w * px_per_mm).abs() / 2.0 + 1.0;
         let slack_y = (h - span_y * h * px_per_mm).abs() / 2.0 + 1.0;
         let mut centre =
             Point::new(w / 2.0 + random.gauss(0.5) * slack_x, h / 2.0 + random.gauss(0.5) * slack_y);
         let mut own_turn = turn;
-        if let Some((index, count)) = place {
+        if count > 1 {
             let along = (index as f32 + 0.5) / count as f32 - 0.5;
             centre = Point::new(w / 2.0 + random.gauss(0.1) * w, h * (0.5 + along * 0.85));
             own_turn += random.gauss(0.12);
+        } else if close {
+            // The date's place, below the middle, comes to the picture's.
+            let (dx, dy) =
+                (random.gauss(0.1) * width_mm * px_per_mm, random.range(0.1, 0.35) * height_mm * px_per_mm);
+            centre = Point::new(w / 2.0 + dx * cos + dy * sin, h / 2.0 + dx * sin - dy * cos);
         }
         let (sin, cos) = own_turn.sin_cos();
         let tilt = 0.06 * if random.chance(0.2) { 2.5 } else { 1.0 };
         let corner = |u: f32, v: f32, random: &mut Random| {
-            let (x, y) = ((u - 0.5) * design.width * px_per_mm, (v - 0.5) * design.height * px_per_mm);
+            let (x, y) = ((u - 0.5) * width_mm * px_per_mm, (v - 0.5) * height_mm * px_per_mm);
             let depth = 1.0 + random.gauss(tilt);
             Point::new(centre.x + (x * cos - y * sin) * depth, centre.y + (x * sin + y * cos) * depth)
         };
-        let on_card = Quad::rect(0.0, 0.0, design.width, design.height);
+        let on_card = Quad::rect(0.0, 0.0, width_mm, height_mm);
         let in_picture =
             Quad([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)].map(|(u, v)| corner(u, v, random)));
         let Some((to_picture, to_card)) =
@@ -160,7 +245,7 @@ impl Scene {
             return;
         };
         let density = (px_per_mm * 1.15).clamp(1.0, 14.0);
-        let (raster, lines) = design.paint(fonts, [0.0, 0.0, design.width, design.height], density);
+        let (raster, lines) = item.paint(fonts, density);
         let shadow = (random.range(-2.0, 2.0), random.range(-1.0, 3.0), random.range(0.0, 0.5));
         let (low, high) = in_picture.bounding_box();
         let margin = 4.0 * px_per_mm;
@@ -169,9 +254,9 @@ impl Scene {
             for x in columns.clone() {
                 let p = to_card.apply(Point::new(x as f32 + 0.5, y as f32 + 0.5));
                 let pixel = &mut self.pixels[y * self.width + x];
-                if design.covers(p.x, p.y) {
+                if item.covers(p.x, p.y) {
                     *pixel = raster.sample(p.x, p.y);
-                } else if design.covers(p.x - shadow.0, p.y - shadow.1) {
+                } else if item.covers(p.x - shadow.0, p.y - shadow.1) {
                     *pixel = scale(*pixel, 1.0 - shadow.2);
                 }
             }
@@ -180,7 +265,7 @@ impl Scene {
         self.lines.retain(|line| {
             let covered = |p: Point| {
                 let c = to_card.apply(p);
-                design.covers(c.x, c.y)
+                item.covers(c.x, c.y)
             };
             ![0.02, 0.25, 0.5, 0.75, 0.98].iter().any(|u| covered(line.quad.at(*u, 0.5)))
         });
@@ -223,31 +308,6 @@ impl Scene {
             let d = finger((i % self.width) as f32, (i / self.width) as f32);
             *pixel = mix(*pixel, scale(skin, 1.05 - 0.35 * d), smooth(1.05, 0.95, d));
         }
-    }
-
-    fn scatter_text(&mut self, random: &mut Random, fonts: &Fonts) {
-        let mut page = Raster::new(0.0, 0.0, self.width as f32, self.height as f32, 1.0);
-        page.pixels.copy_from_slice(&self.pixels);
-        for _ in 0..random.int(3, 25) {
-            let count = random.int(2, 14);
-            let (font, text) = if random.chance(0.5) {
-                (&fonts.captions[random.int(0, 4)], random.digits(count.min(9)))
-            } else {
-                (
-                    &fonts.chinese[0],
-                    "收据金额合计付款日期地址电话编号".chars().skip(random.int(0, 8)).take(count).collect(),
-                )
-            };
-            let size = random.range(0.015, 0.07) * self.height as f32;
-            let place = [
-                random.range(0.0, 0.8) * self.width as f32,
-                random.range(0.05, 1.0) * self.height as f32,
-                size,
-            ];
-            let v = random.range(0.0, 1.0);
-            caption(&mut page, font, &text, place, [v; 3], 0.9);
-        }
-        self.pixels = page.pixels;
     }
 
     /// Uneven light, a flash spot, a shadow's edge.

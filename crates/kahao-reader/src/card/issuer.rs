@@ -146,8 +146,7 @@ impl BinTable {
     }
 
     /// The prefix and number length of every row.
-    #[cfg(test)]
-    pub(super) fn keys(&self) -> impl Iterator<Item = (String, usize)> {
+    pub fn keys(&self) -> impl Iterator<Item = (String, usize)> {
         self.rows.iter().map(|row| {
             let ten_digits = format!("{:010}", row.start);
             (ten_digits[..usize::from(row.prefix_len)].to_owned(), usize::from(row.length))
