@@ -38,6 +38,8 @@ const SURE: f32 = 0.9;
 const DATE_LEGIBLE: f32 = 0.8;
 /// Lines tried in one picture: a fan of cards has about five; a picture made to be expensive has no end of them.
 const MAX_LINES: usize = 8;
+/// Date lines read for one number: two looks at VALID FROM and VALID THRU, and as many mistakes.
+const MAX_DATE_LINES: usize = 6;
 
 static LOCATOR: &[u8] = include_bytes!("../../../models/locator.onnx");
 static RECOGNIZER: &[u8] = include_bytes!("../../../models/recognizer.onnx");
@@ -72,8 +74,8 @@ impl CardReader {
         let mut cards: Vec<CardReading> = Vec::new();
         for line in numbers.iter().take(MAX_LINES) {
             let Some(number) = self.read_number(&photo, line)? else { continue };
-            let valid_date = self.read_date(&photo, &number.1, &dates)?;
-            cards.push(self.card(number.0, valid_date));
+            let dates = self.read_dates(&photo, &number.1, &dates)?;
+            cards.push(self.card(number.0, dates));
         }
         if cards.is_empty() {
             return Err(ReadError::NotLegible);
@@ -123,31 +125,41 @@ impl CardReader {
             .map(|chosen| (chosen, quad)))
     }
 
-    /// The expiry date printed under a number.
-    fn read_date(
+    /// The dates printed under a number, the earliest first. `lines` are those of the whole picture.
+    fn read_dates(
         &self,
         photo: &Photo,
         number: &Quad,
-        dates: &[TextLine],
-    ) -> Result<Option<FieldReading<Expiry>>, ReadError> {
+        lines: &[TextLine],
+    ) -> Result<Vec<FieldReading<Expiry>>, ReadError> {
         let unit = Quad::rect(0.0, 0.0, 1.0, 1.0);
-        let Some(to_number) = Homography::from_quads(number, &unit) else { return Ok(None) };
+        let Some(to_number) = Homography::from_quads(number, &unit) else { return Ok(Vec::new()) };
         let below = |line: &&TextLine| {
             // In the number's own frame, one unit is its height: dates stand up to about five below it.
             let Point { x, y } = to_number.apply(line.quad.centre());
             (-0.2..1.2).contains(&x) && (1.0..6.0).contains(&y)
         };
-        let mut best: Option<FieldReading<Expiry>> = None;
-        for line in dates.iter().filter(below).take(2) {
+        let mut found: Vec<(Quad, Chosen<Expiry>)> = Vec::new();
+        let near = self.locator.look_for_dates(photo, number)?;
+        for line in lines.iter().chain(&near).filter(below).take(MAX_DATE_LINES) {
             let Some(log_probs) = self.columns(photo, &line.quad)? else { continue };
-            if let Some(chosen) = parse::choose_date(&log_probs, &self.recognizer.alphabet)
-                && chosen.prob >= DATE_LEGIBLE
-                && best.as_ref().is_none_or(|known| chosen.prob > known.prob)
-            {
-                best = Some(field(chosen, &line.quad, photo.to_original()));
+            for date in parse::choose_dates(&log_probs, &self.recognizer.alphabet) {
+                found.push((line.quad, date));
             }
         }
-        Ok(best)
+        // Of several readings at one place the surest counts.
+        found.sort_by(|a, b| b.1.prob.total_cmp(&a.1.prob));
+        let mut dates: Vec<(Quad, Chosen<Expiry>)> = Vec::new();
+        for (quad, date) in found.into_iter().filter(|(_, date)| date.prob >= DATE_LEGIBLE) {
+            let stands = |(other, known): &(Quad, Chosen<Expiry>)| {
+                known.value == date.value || (*other != quad && locate::overlap(other, &quad))
+            };
+            if !dates.iter().any(stands) {
+                dates.push((quad, date));
+            }
+        }
+        dates.sort_by_key(|(_, date)| date.value);
+        Ok(dates.into_iter().map(|(quad, date)| field(date, &quad, photo.to_original())).collect())
     }
 
     fn columns(&self, photo: &Photo, quad: &Quad) -> Result<Option<LogProbs>, ReadError> {
@@ -155,7 +167,9 @@ impl CardReader {
         strip.map(|strip| self.recognizer.recognize(&strip)).transpose()
     }
 
-    fn card(&self, number: FieldReading<Pan>, valid_date: Option<FieldReading<Expiry>>) -> CardReading {
+    /// `dates` with the earliest first: VALID FROM stands beside VALID THRU, and the later is the expiry.
+    fn card(&self, number: FieldReading<Pan>, mut dates: Vec<FieldReading<Expiry>>) -> CardReading {
+        let valid_date = dates.pop();
         let digits = number.value.digits();
         let facts = self.table.lookup(digits, None);
         CardReading {
@@ -165,6 +179,7 @@ impl CardReader {
             scheme: Scheme::of(digits),
             number,
             valid_date,
+            valid_from: dates.pop(),
         }
     }
 }

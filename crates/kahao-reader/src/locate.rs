@@ -39,6 +39,9 @@ const STEEP_LINE: f32 = 0.17;
 const SECOND_LOOK: f32 = 1.5;
 /// Side of the look at a line that could not be read.
 const CLOSE_LOOK: f32 = 1.2;
+/// Where dates are looked for: from and to along the number, from and to below its top, in lengths of it. On labelled
+/// pictures dates begin at the number's own beginning and end at two thirds of it.
+const DATES_VIEW: [f32; 4] = [-0.02, 0.78, -0.1, 0.7];
 /// Lines that get a second look in one picture.
 const MAX_SECOND_LOOKS: usize = 4;
 
@@ -93,9 +96,26 @@ impl Locator {
         Ok(lines.into_iter().filter(same).map(|line| line.quad).collect())
     }
 
+    /// The date lines about a number, seen so close that their digits are about as high as a number's in the first look.
+    pub(crate) fn look_for_dates(&self, photo: &Photo, number: &Quad) -> Result<Vec<TextLine>, ReadError> {
+        let [left, right, ..] = number.0;
+        let (dx, dy) = (right.x - left.x, right.y - left.y);
+        let [x0, x1, y0, y1] = DATES_VIEW;
+        let at = |x: f32, y: f32| Point::new(left.x + x * dx - y * dy, left.y + x * dy + y * dx);
+        let view = Quad([at(x0, y0), at(x1, y0), at(x1, y1), at(x0, y1)]);
+        let mut lines = self.look_at(photo, &view)?;
+        lines.retain(|line| line.kind == LineKind::Date);
+        Ok(lines)
+    }
+
     /// The lines in a square about a line, as upright as the line itself, its side `lengths` of it.
     fn look_around(&self, photo: &Photo, quad: &Quad, lengths: f32) -> Result<Vec<TextLine>, ReadError> {
-        match photo.straightened(&around(quad, lengths), self.size, self.size) {
+        self.look_at(photo, &around(quad, lengths))
+    }
+
+    /// The lines in a part of the photo.
+    fn look_at(&self, photo: &Photo, view: &Quad) -> Result<Vec<TextLine>, ReadError> {
+        match photo.straightened(view, self.size, self.size) {
             Some((pixels, to_photo)) => self.look(pixels.into_iter().map(f32::from).collect(), &to_photo),
             None => Ok(Vec::new()),
         }
@@ -232,7 +252,7 @@ fn around(quad: &Quad, lengths: f32) -> Quad {
 }
 
 /// Whether two quads are of one line: the centre of one lies in the other, or just above or below it.
-fn overlap(a: &Quad, b: &Quad) -> bool {
+pub(crate) fn overlap(a: &Quad, b: &Quad) -> bool {
     let holds = |outer: &Quad, p: Point| {
         let [left, right, ..] = outer.0;
         let centre = outer.centre();

@@ -1,5 +1,7 @@
 //! Log-probabilities of a line -> card number or expiry date: what such a text can be, and which reading is the best.
 
+use std::ops::Range;
+
 use crate::card::{BinTable, Expiry, Pan, Scheme};
 use crate::decode_text::{Alphabet, Candidate, LogProbs, align, beam_search};
 use crate::reading::CharReading;
@@ -104,46 +106,63 @@ fn layout(text: &str) -> f32 {
     if USUAL_GROUPS.contains(&groups.as_slice()) { GROUPS_USUAL } else { GROUPS_ODD }
 }
 
-/// The expiry date that a line says: the last of its dates, because VALID FROM stands before VALID THRU.
-pub(crate) fn choose_date(log_probs: &LogProbs, alphabet: &Alphabet) -> Option<Chosen<Expiry>> {
+/// The dates that a line says, each with the probability that it stands there, 0.5 or more; from left to right.
+pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Chosen<Expiry>> {
     let candidates = beam_search(log_probs, alphabet, BEAM_WIDTH, MAX_SYMBOLS);
-    let dated =
-        |candidate: &Candidate| latest_date(&candidate.text).map(|expiry| (expiry, candidate.log_prob.exp()));
-    let dates: Vec<(Expiry, f32)> = candidates.iter().filter_map(dated).collect();
+    // Neighbours of a date that are hard to tell make many texts of the same date: more than the beam holds.
+    let total: f32 = candidates.iter().map(|candidate| candidate.log_prob.exp()).sum();
+    let dated: Vec<(&Candidate, Vec<(Expiry, Range<usize>)>)> =
+        candidates.iter().map(|candidate| (candidate, dates_in(&candidate.text))).collect();
     let share = |expiry: Expiry| {
-        dates.iter().filter(|(other, _)| *other == expiry).map(|(_, share)| share).sum::<f32>()
+        let saying = dated.iter().filter(|(_, dates)| dates.iter().any(|(other, _)| *other == expiry));
+        saying.map(|(candidate, _)| candidate.log_prob.exp()).sum::<f32>() / total
     };
-    let (expiry, prob) =
-        dates.iter().map(|(expiry, _)| (*expiry, share(*expiry))).max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let text = &candidates.iter().find(|candidate| latest_date(&candidate.text) == Some(expiry))?.text;
-    Some(Chosen {
-        value: expiry,
-        text: text.trim().to_owned(),
-        prob: prob.min(1.0),
-        chars: characters(log_probs, alphabet, text),
-    })
+    let mut chosen: Vec<Chosen<Expiry>> = Vec::new();
+    for (candidate, dates) in &dated {
+        for (expiry, place) in dates {
+            let prob = share(*expiry);
+            if prob >= 0.5 && chosen.iter().all(|known| known.value != *expiry) {
+                let printed = |text: &str| text.chars().filter(|symbol| *symbol != ' ').count();
+                let chars = characters(log_probs, alphabet, &candidate.text);
+                let (before, own) =
+                    (printed(&candidate.text[..place.start]), printed(&candidate.text[place.clone()]));
+                chosen.push(Chosen {
+                    value: *expiry,
+                    text: candidate.text[place.clone()].to_owned(),
+                    prob: prob.min(1.0),
+                    chars: chars.into_iter().skip(before).take(own).collect(),
+                });
+            }
+        }
+    }
+    chosen
 }
 
-/// The latest of the dates in a text: MM/YY, MM/YYYY or YYYY/MM, whatever stands around them; a short line's strip
+/// The dates in a text with their places: MM/YY, MM/YYYY or YYYY/MM, whatever stands around them; a short line's strip
 /// shows its neighbours too.
-fn latest_date(text: &str) -> Option<Expiry> {
-    text.match_indices('/').filter_map(|(slash, _)| date_at(&text[..slash], &text[slash + 1..])).max()
+fn dates_in(text: &str) -> Vec<(Expiry, Range<usize>)> {
+    text.match_indices('/').filter_map(|(slash, _)| date_at(text, slash)).collect()
 }
 
-/// The date whose slash stands between two texts.
-fn date_at(before: &str, after: &str) -> Option<Expiry> {
-    let before = before.trim_end().rsplit(|c: char| !c.is_ascii_digit()).next()?;
-    let after = after.trim_start().split(|c: char| !c.is_ascii_digit()).next()?;
-    let number = |digits: Option<&str>| digits.and_then(|digits| digits.parse::<u16>().ok());
-    let date = |month: Option<u16>, year: Option<u16>| Expiry::new(u8::try_from(month?).ok()?, year?);
-    let last = |count: usize| before.len().checked_sub(count).and_then(|from| before.get(from..));
+/// The date around a slash.
+fn date_at(text: &str, slash: usize) -> Option<(Expiry, Range<usize>)> {
+    let (before, after) = (text[..slash].trim_end(), text[slash + 1..].trim_start());
+    let (left_end, right_start) = (before.len(), text.len() - after.len());
+    let before = before.rsplit(|c: char| !c.is_ascii_digit()).next()?;
+    let after = after.split(|c: char| !c.is_ascii_digit()).next()?;
+    let left = |count: usize| {
+        before.len().checked_sub(count).and_then(|from| before.get(from..)?.parse::<u16>().ok())
+    };
+    let right = |count: usize| after.get(..count)?.parse::<u16>().ok();
+    let date = |month: Option<u16>, year: Option<u16>, widths: (usize, usize)| {
+        let expiry = Expiry::new(u8::try_from(month?).ok()?, year?)?;
+        Some((expiry, left_end - widths.0..right_start + widths.1))
+    };
     // 19.. and 20.. are a whole year or nothing (1999 is no 2019), else two digits are; what stands beyond is a neighbour's.
     let whole_year = after.len() == 4 && (after.starts_with("19") || after.starts_with("20"));
-    date(number(after.get(..2).filter(|_| after.len() == 2)), number(last(4)))
-        .or_else(|| date(number(last(2)), number(after.get(..4).filter(|_| whole_year))))
-        .or_else(|| {
-            date(number(last(2)), number(after.get(..2).filter(|_| !whole_year)).map(|year| 2000 + year))
-        })
+    date(right(2).filter(|_| after.len() == 2), left(4), (4, 2))
+        .or_else(|| date(left(2), right(4).filter(|_| whole_year), (2, 4)))
+        .or_else(|| date(left(2), right(2).filter(|_| !whole_year).map(|year| 2000 + year), (2, 2)))
 }
 
 /// The characters of a text but its gaps, each with how sure the columns are of it.
@@ -217,25 +236,43 @@ mod tests {
     #[test]
     fn dates_in_their_forms() {
         for (text, expected) in [
-            ("12/27", Some("12/27")),
-            ("09/2031", Some("09/31")),
-            ("2024/12", Some("12/24")),
-            ("09/09 08/12", Some("08/12")),
-            ("12/250", Some("12/25")),
-            ("10/2662", Some("10/26")),
-            ("8 01/27", Some("01/27")),
-            ("4 2/25", None),
-            ("13/27", None),
-            ("00/27", None),
-            ("6222", None),
-            ("12/1999", None),
+            ("12/27", vec![("12/27", "12/27")]),
+            ("09/2031", vec![("09/31", "09/2031")]),
+            ("2024/12", vec![("12/24", "2024/12")]),
+            ("09/09 08/12", vec![("09/09", "09/09"), ("08/12", "08/12")]),
+            ("12/250", vec![("12/25", "12/25")]),
+            ("10/2662", vec![("10/26", "10/26")]),
+            ("8 01/27", vec![("01/27", "01/27")]),
+            ("801/27", vec![("01/27", "01/27")]),
+            ("4 2/25", vec![]),
+            ("13/27", vec![]),
+            ("00/27", vec![]),
+            ("6222", vec![]),
+            ("12/1999", vec![]),
         ] {
-            let chosen = choose_date(&columns(&alphabet(), text, &[]), &alphabet());
+            let dates = choose_dates(&columns(&alphabet(), text, &[]), &alphabet());
+            let read: Vec<(String, &str)> =
+                dates.iter().map(|date| (date.value.to_string(), date.text.as_str())).collect();
             assert_eq!(
-                chosen.filter(|c| c.prob > 0.5).map(|c| c.value.to_string()).as_deref(),
-                expected,
+                read,
+                expected.iter().map(|(v, t)| ((*v).to_owned(), *t)).collect::<Vec<_>>(),
                 "{text}"
             );
+            for date in &dates {
+                let chars: String = date.chars.iter().map(|read| read.char).collect();
+                assert_eq!(chars, date.text.replace(' ', ""), "{text}");
+            }
         }
+    }
+
+    #[test]
+    fn a_neighbour_that_cannot_be_told_does_not_make_a_date_unsure() {
+        let doubts = [(0, '3', 0.3), (0, '6', 0.3), (7, '1', 0.5)];
+        let dates = choose_dates(&columns(&alphabet(), "8 01/27 4", &doubts), &alphabet());
+        assert_eq!(dates.len(), 1);
+        assert!(dates[0].prob > 0.95, "{}", dates[0].prob);
+        // A digit of the date that cannot be told does.
+        let dates = choose_dates(&columns(&alphabet(), "8 01/27", &[(6, '1', 0.45)]), &alphabet());
+        assert!((0.5..0.6).contains(&dates[0].prob), "{}", dates[0].prob);
     }
 }

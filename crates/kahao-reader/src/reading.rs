@@ -38,6 +38,8 @@ pub struct CardReading {
     pub number: FieldReading<Pan>,
     /// The expiry date, where one is printed and legible; never guessed.
     pub valid_date: Option<FieldReading<Expiry>>,
+    /// An earlier date beside the expiry: VALID FROM.
+    pub valid_from: Option<FieldReading<Expiry>>,
     /// Who issued the card, by its leading digits and length.
     pub issuer: Option<Issuer>,
     /// Kind of card, by its leading digits and length.

@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use kahao_reader::card::Expiry;
 use kahao_reader::geometry::Quad;
 use kahao_reader::{CardReading, CharReading, FieldReading};
 use serde::Serialize;
@@ -136,7 +137,7 @@ struct Card {
 /// The fields that `detail` adds. What the reader does not read yet is there and empty.
 #[derive(Clone, Serialize)]
 struct Detail {
-    valid_from: &'static str,
+    valid_from: String,
     holder: &'static str,
     bank_code: String,
     bank_short_name: String,
@@ -184,7 +185,7 @@ impl Card {
             prob: prob(reading.number.prob),
             name: reading.issuer.as_ref().map(|issuer| issuer.name.clone()).unwrap_or_default(),
             r#type: reading.card_type.map(|kind| kind.name_cn()).unwrap_or_default(),
-            valid_date: reading.valid_date.as_ref().map(|date| date.value.to_string()).unwrap_or_default(),
+            valid_date: date_text(reading.valid_date.as_ref()),
             keypoints: keypoints(&reading.number.quad),
             detail: detail.then(|| Detail::new(reading)),
         }
@@ -196,8 +197,9 @@ impl Detail {
         let issuer = reading.issuer.as_ref();
         let number = Field::new("number", &reading.number);
         let valid_date = reading.valid_date.as_ref().map(|date| Field::new("valid_date", date));
+        let valid_from = reading.valid_from.as_ref().map(|date| Field::new("valid_from", date));
         Self {
-            valid_from: "",
+            valid_from: date_text(reading.valid_from.as_ref()),
             holder: "",
             bank_code: issuer.map(|issuer| issuer.code.clone()).unwrap_or_default(),
             bank_short_name: issuer.map(|issuer| issuer.short_name.clone()).unwrap_or_default(),
@@ -205,7 +207,7 @@ impl Detail {
             scheme: reading.scheme.map(|scheme| scheme.as_str()).unwrap_or_default(),
             luhn_valid: reading.number.value.luhn_valid(),
             number_grouped: reading.number.text.clone(),
-            fields: std::iter::once(number).chain(valid_date).collect(),
+            fields: std::iter::once(number).chain(valid_date).chain(valid_from).collect(),
             card: Place { keypoints: Vec::new(), rotation: rotation(&reading.number.quad), layout: "" },
         }
     }
@@ -222,6 +224,10 @@ impl Field {
             chars: field.chars.iter().map(char).collect(),
         }
     }
+}
+
+fn date_text(date: Option<&FieldReading<Expiry>>) -> String {
+    date.map(|date| date.value.to_string()).unwrap_or_default()
 }
 
 /// 0 to 1 and never NaN, which JSON does not have.

@@ -26,6 +26,7 @@ pub(crate) fn reading() -> CardReading {
             quad: Quad([Point { x: 1.0, y: 2.0 }; 4]),
             chars: chars("09/27"),
         }),
+        valid_from: None,
         issuer: Some(Issuer {
             name: "中国邮政储蓄银行股份有限公司".into(),
             short_name: "邮储银行".into(),
@@ -61,6 +62,7 @@ fn detail_adds_every_documented_field() {
 fn what_is_unknown_is_empty_and_never_null() {
     let reading = CardReading {
         valid_date: None,
+        valid_from: None,
         issuer: None,
         card_type: None,
         card_name: None,
