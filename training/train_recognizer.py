@@ -127,8 +127,10 @@ def main():
         if done:
             break
         progress = min(elapsed / (args.minutes * 60), 1.0)
+        # The first hundred steps go slowly: Adam's statistics may be new while the weights are not.
+        warm = min(1.0, (seen / args.batch + 1) / 100)
         for group in optimizer.param_groups:
-            group["lr"] = args.lr_end + (args.lr - args.lr_end) * 0.5 * (1 + math.cos(math.pi * progress))
+            group["lr"] = warm * (args.lr_end + (args.lr - args.lr_end) * 0.5 * (1 + math.cos(math.pi * progress)))
         strips, codes, lengths = next(loader)
         strips = strips.to(device).float().contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):

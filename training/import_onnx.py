@@ -1,0 +1,110 @@
+"""Make a checkpoint from a committed model, so that a training goes on where that model stands.
+
+python import_onnx.py recognizer --synth ../target/release/kahao-synth --real ../../shared/realdev
+python import_onnx.py locator --synth ../target/release/kahao-synth --real ../../shared/realdev
+
+The export folds each batch normalisation into its convolution. Here it is unfolded again: what the convolutions give on
+a few batches of training data becomes the normalisation's mean and variance, so that the network says the same as before
+both in evaluation and in training. The optimiser starts afresh; begin with a small learning rate.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+import train_locator
+import train_recognizer
+from nets import Locator, Recognizer
+from train_recognizer import save
+
+BATCHES, BATCH = 8, 64
+
+
+def convolutions(path: Path) -> tuple[list[tuple[np.ndarray, np.ndarray]], dict[str, str]]:
+    """Weights and biases of the model's convolutions in the order they run, and its metadata."""
+    model = onnx.load(path)
+    values = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    found = [(values[n.input[1]], values[n.input[2]]) for n in model.graph.node if n.op_type == "Conv"]
+    return found, {p.key: p.value for p in model.metadata_props}
+
+
+def in_order(net: nn.Module, pixels: torch.Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d | None]]:
+    """The network's convolutions as they run, each with the normalisation that follows it."""
+    pairs = {block[0]: block[1] for block in net.modules() if isinstance(block, nn.Sequential) and len(block) == 3
+             and isinstance(block[1], nn.BatchNorm2d)}  # fmt: skip
+    order = []
+    hooks = [
+        m.register_forward_hook(lambda m, *_: order.append((m, pairs.get(m)))) for m in net.modules() if isinstance(m, nn.Conv2d)
+    ]
+    with torch.no_grad():
+        net(pixels)
+    for hook in hooks:
+        hook.remove()
+    return order
+
+
+def unfold(net: nn.Module, model: list[tuple[np.ndarray, np.ndarray]], batches: list[torch.Tensor]):
+    """Loads folded weights; see the head of this file. `batches` are N x 1 x H x W, grey 0..255."""
+    net.eval()
+    order = in_order(net, batches[0][:1])
+    assert len(order) == len(model), f"{len(order)} convolutions here, {len(model)} in the model"
+    sums = {}
+    with torch.no_grad():
+        for (conv, norm), (weight, bias) in zip(order, model, strict=True):
+            assert conv.weight.shape == weight.shape, f"{tuple(conv.weight.shape)} here, {weight.shape} in the model"
+            conv.weight.copy_(torch.from_numpy(weight.copy()))
+            if norm is None:
+                conv.bias.copy_(torch.from_numpy(bias.copy()))
+                continue
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1.0 - norm.eps)
+            norm.weight.fill_(1.0)
+            norm.bias.copy_(torch.from_numpy(bias.copy()))
+            conv.register_forward_hook(
+                lambda m, _, out: sums.setdefault(m, []).append((out.mean((0, 2, 3)), (out * out).mean((0, 2, 3))))
+            )
+        for pixels in batches:
+            net(pixels)
+        for conv, norm in order:
+            conv._forward_hooks.clear()
+            if norm is not None:
+                mean = torch.stack([m for m, _ in sums[conv]]).mean(0)
+                variance = torch.stack([s for _, s in sums[conv]]).mean(0) - mean * mean
+                norm.running_mean.copy_(mean)
+                norm.running_var.copy_(variance)
+                norm.weight.copy_(torch.sqrt(variance + norm.eps))
+                norm.bias.add_(mean)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=["recognizer", "locator"])
+    parser.add_argument("--models", type=Path, default=Path("../models"), help="folder with NAME.onnx")
+    parser.add_argument("--run", type=Path, default=Path("../run"), help="NAME/checkpoint.pt is written here")
+    parser.add_argument("--synth", type=Path, required=True, help="the kahao-synth binary")
+    parser.add_argument("--real", type=Path, help="folder of real training data, as for the training")
+    args = parser.parse_args()
+
+    module = {"recognizer": train_recognizer, "locator": train_locator}[args.name]
+    net = {"recognizer": Recognizer, "locator": Locator}[args.name]()
+    mixed = {"recognizer": train_recognizer.MixedStrips, "locator": train_locator.MixedScenes}[args.name]
+    data = iter(mixed(args.synth, args.real, 0.5 if args.real else 0.0, seed=4_711))
+    batches = [module.collate([next(data) for _ in range(BATCH)])[0].float() for _ in range(BATCHES)]
+    weights, metadata = convolutions(args.models / f"{args.name}.onnx")
+    unfold(net, weights, batches)
+
+    average = torch.optim.swa_utils.AveragedModel(net, use_buffers=True)
+    average.n_averaged.fill_(1)  # at 0 the training's first step would replace the average
+    optimizer = torch.optim.AdamW(net.parameters())
+    checkpoint = args.run / args.name / "checkpoint.pt"
+    save(checkpoint, net, average, optimizer, int(metadata["step"]))
+    print(f"{checkpoint} at step {metadata['step']}")
+
+
+if __name__ == "__main__":
+    main()
