@@ -21,6 +21,8 @@ pub use error::ReadError;
 pub use reading::{CardReading, CharReading, FieldReading};
 pub use rectify::frame as strip_frame;
 
+use std::sync::Arc;
+
 use card::{BinTable, Expiry, Pan, Scheme};
 use decode_text::LogProbs;
 use geometry::{Homography, Point, Quad};
@@ -47,19 +49,26 @@ static RECOGNIZER: &[u8] = include_bytes!("../../../models/recognizer.onnx");
 /// Reads bank cards. Loads its models once; `read` takes `&self` and may run on many threads.
 pub struct CardReader {
     limits: Limits,
-    locator: Locator,
-    recognizer: Recognizer,
-    table: &'static BinTable,
+    locator: Arc<Locator>,
+    recognizer: Arc<Recognizer>,
+    table: Arc<BinTable>,
 }
 
 impl CardReader {
     /// A reader with the models inside the binary and the default [`Limits`].
     pub fn new() -> Result<Self, LoadError> {
         let (model, metadata) = model::load("locator", LOCATOR)?;
-        let locator = Locator::new(model, &metadata)?;
+        let locator = Arc::new(Locator::new(model, &metadata)?);
         let (model, metadata) = model::load("recognizer", RECOGNIZER)?;
-        let recognizer = Recognizer::new(model, &metadata)?;
-        Ok(Self { limits: Limits::default(), locator, recognizer, table: BinTable::embedded() })
+        let recognizer = Arc::new(Recognizer::new(model, &metadata)?);
+        let table = Arc::clone(BinTable::embedded());
+        Ok(Self { limits: Limits::default(), locator, recognizer, table })
+    }
+
+    /// A reader with the same models, which are shared, that takes its issuers from another table.
+    pub fn with_table(&self, table: Arc<BinTable>) -> Self {
+        let (locator, recognizer) = (Arc::clone(&self.locator), Arc::clone(&self.recognizer));
+        Self { limits: self.limits, locator, recognizer, table }
     }
 
     /// Reads every bank card in a picture file, best first; never an empty list.
@@ -121,7 +130,7 @@ impl CardReader {
 
     fn try_number(&self, photo: &Photo, quad: Quad) -> Result<Option<(Chosen<Pan>, Quad)>, ReadError> {
         let Some(log_probs) = self.columns(photo, &quad)? else { return Ok(None) };
-        Ok(parse::choose_number(&log_probs, &self.recognizer.alphabet, self.table)
+        Ok(parse::choose_number(&log_probs, &self.recognizer.alphabet, &self.table)
             .map(|chosen| (chosen, quad)))
     }
 
@@ -176,7 +185,7 @@ impl CardReader {
             issuer: facts.map(|facts| facts.issuer.clone()),
             card_type: facts.and_then(|facts| facts.card_type),
             card_name: facts.and_then(|facts| facts.card_name).map(str::to_owned),
-            scheme: Scheme::of(digits),
+            scheme: Scheme::of_length(digits, digits.len()),
             number,
             valid_date,
             valid_from: dates.pop(),
@@ -280,9 +289,13 @@ mod tests {
         let reader = CardReader {
             limits: Limits::default(),
             // Closer looks show nothing new.
-            locator: locator(move |_| votes(if looked.swap(true, Ordering::Relaxed) { &[] } else { &seen })),
-            recognizer: Recognizer::new(Box::new(Fake(recognize)), &Metadata::of("fake", &fields)).unwrap(),
-            table: BinTable::embedded(),
+            locator: Arc::new(locator(move |_| {
+                votes(if looked.swap(true, Ordering::Relaxed) { &[] } else { &seen })
+            })),
+            recognizer: Arc::new(
+                Recognizer::new(Box::new(Fake(recognize)), &Metadata::of("fake", &fields)).unwrap(),
+            ),
+            table: Arc::clone(BinTable::embedded()),
         };
         reader.read(&file.into_inner())
     }

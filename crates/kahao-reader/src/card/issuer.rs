@@ -6,20 +6,29 @@
 mod parse;
 
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 pub use parse::TableFault;
 
 /// Who issued a card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// Full legal name: 中国工商银行股份有限公司; "" when it is not known for certain.
+    /// Full legal name: 中国工商银行股份有限公司; "" when it is not known for certain, see
+    /// [`best_name`](Self::best_name).
     pub name: String,
     /// As the bank is called or printed: 工商银行. Never empty. A merged bank keeps its printed name here,
     /// beside its successor's legal name.
     pub short_name: String,
     /// Letters that stand for the bank: ICBC. "" when it has none.
     pub code: String,
+}
+
+impl Issuer {
+    /// The legal name, or the printed one where no legal name is known: village banks are printed without
+    /// their legal form, which is never made up, and their name is better than none.
+    pub fn best_name(&self) -> &str {
+        if self.name.is_empty() { &self.short_name } else { &self.name }
+    }
 }
 
 /// Kind of card.
@@ -101,10 +110,11 @@ struct Row {
 
 impl BinTable {
     /// The table inside this binary, read on the first call.
-    pub fn embedded() -> &'static BinTable {
-        static TABLE: LazyLock<BinTable> = LazyLock::new(|| {
-            BinTable::parse(include_str!("../data/issuers.csv"), include_str!("../data/bins.csv"))
-                .expect("a test reads the same bytes")
+    pub fn embedded() -> &'static Arc<BinTable> {
+        static TABLE: LazyLock<Arc<BinTable>> = LazyLock::new(|| {
+            let table =
+                BinTable::parse(include_str!("../data/issuers.csv"), include_str!("../data/bins.csv"));
+            Arc::new(table.expect("a test reads the same bytes"))
         });
         &TABLE
     }
@@ -118,21 +128,15 @@ impl BinTable {
     ///
     /// `digits` is a whole number or its beginning, digits only; `length` is how many the whole number has.
     /// Without `length`, 13 digits or more are taken for a whole number, and fewer for the beginning of a
-    /// number of any length: then the longest prefix wins, and where two lengths belong to different issuers
-    /// nothing is said, for that would be a guess.
+    /// number of any length: then the likeliest row of the longest prefix answers. For the 36 prefixes whose
+    /// lengths differ in issuer or type that is a guess; give the length where it is known.
     pub fn lookup(&self, digits: &str, length: Option<usize>) -> Option<BinFacts<'_>> {
-        match length.or((digits.len() >= MIN_LENGTH).then_some(digits.len())) {
-            Some(length) => self.find(digits, length).map(|row| self.facts(row)),
-            None => self.lookup_any_length(digits),
-        }
+        self.row(digits, length).map(|row| self.facts(row))
     }
 
     /// Whether [`lookup`](Self::lookup) finds a prefix, for less: a prior for competing readings of a number.
     pub fn knows(&self, digits: &str, length: Option<usize>) -> bool {
-        match length.or((digits.len() >= MIN_LENGTH).then_some(digits.len())) {
-            Some(length) => self.find(digits, length).is_some(),
-            None => self.lookup_any_length(digits).is_some(),
-        }
+        self.row(digits, length).is_some()
     }
 
     /// Number of rows: pairs of prefix and number length.
@@ -153,25 +157,17 @@ impl BinTable {
         })
     }
 
-    fn lookup_any_length(&self, digits: &str) -> Option<BinFacts<'_>> {
-        let found = || (MIN_LENGTH..=MAX_LENGTH).filter_map(|length| self.find(digits, length));
-        let longest = found().map(|row| row.prefix_len).max()?;
-        let mut rows = found().filter(|row| row.prefix_len == longest);
-        let mut facts = self.facts(rows.next()?);
-        for other in rows.map(|row| self.facts(row)) {
-            if other.issuer != facts.issuer {
-                return None;
-            }
-            if other.card_type != facts.card_type {
-                facts.card_type = None;
-                facts.type_is_hint = false;
-            }
-            if other.card_name != facts.card_name {
-                facts.card_name = None;
-            }
-            facts.families = facts.families.min(other.families);
+    fn row(&self, digits: &str, length: Option<usize>) -> Option<&Row> {
+        if let Some(length) = length.or((digits.len() >= MIN_LENGTH).then_some(digits.len())) {
+            return self.find(digits, length);
         }
-        Some(facts)
+        let found = (MIN_LENGTH..=MAX_LENGTH).filter_map(|length| self.find(digits, length));
+        // Among rows of one prefix: one that knows the type, then the lengths that cards have today (most of the
+        // others are old 18-digit numbers of 工商银行), then the one with most lists behind it.
+        found.max_by_key(|row| {
+            let is_usual = matches!(row.length, 16 | 19);
+            (row.prefix_len, row.card_type.is_some(), is_usual, row.families, row.length)
+        })
     }
 
     /// The row of the longest prefix for numbers of `length` digits.

@@ -59,6 +59,12 @@ impl Scheme {
         RANGES.iter().find(|range| holds(range)).and_then(|&(_, _, scheme)| scheme)
     }
 
+    /// The scheme of a number that has `length` digits in all, by its first digits: [`of`](Self::of), unless the
+    /// scheme has no numbers of that length.
+    pub fn of_length(digits: &str, length: usize) -> Option<Scheme> {
+        Self::of(digits).filter(|scheme| scheme.lengths().contains(&length))
+    }
+
     /// How many digits a number of the scheme may have, fewest first.
     pub fn lengths(self) -> &'static [usize] {
         match self {
@@ -107,9 +113,11 @@ const RANGES: &[Range] = &[
     ("650720", "650727", ELO), ("650901", "650978", ELO), ("651652", "651679", ELO),
     ("655000", "655019", ELO), ("655021", "655058", ELO),
 
-    // Chinese cards inside other schemes' ranges: 太平洋 of 交通银行 (17 digits) and 长城 of 中国银行 (19) under 4,
-    // national cards of single banks, and layouts that put a digit or two before an old number.
-    ("405512", "405512", UNION_PAY), ("456351", "456351", UNION_PAY), ("553242", "553242", UNION_PAY),
+    // Chinese cards inside other schemes' ranges: under 4 太平洋 of 交通银行 (17 digits), 长城 of 中国银行 and 龙卡储蓄卡
+    // of 建设银行 (19), 兴业智能卡 (18), then national cards of single banks, and layouts that put a digit or two before
+    // an old number.
+    ("405512", "405512", UNION_PAY), ("456351", "456351", UNION_PAY), ("436742", "436742", UNION_PAY),
+    ("438588", "438589", UNION_PAY), ("553242", "553242", UNION_PAY),
     ("504923", "504923", UNION_PAY), ("5453242", "5453242", UNION_PAY),
     ("5491031", "5491031", UNION_PAY), ("5544033", "5544033", UNION_PAY), ("566666", "566666", UNION_PAY),
     ("589970", "589970", UNION_PAY), ("601382", "601382", UNION_PAY), ("601427", "601428", UNION_PAY),
@@ -213,6 +221,25 @@ mod tests {
         ];
         for (digits, scheme) in cases {
             assert_eq!(Scheme::of(digits), scheme, "{digits}");
+        }
+    }
+
+    #[test]
+    fn the_length_counts() {
+        use Scheme::*;
+        let cases = [
+            ("4111", 16, Some(Visa)),
+            ("4111", 17, None),
+            ("4367420000000000000", 19, Some(UnionPay)),
+            ("378282246310005", 15, Some(AmericanExpress)),
+            ("378282", 16, None),
+            ("622202", 19, Some(UnionPay)),
+            ("622202", 12, None),
+            ("2200", 17, Some(Mir)),
+            ("0", 16, None),
+        ];
+        for (digits, length, scheme) in cases {
+            assert_eq!(Scheme::of_length(digits, length), scheme, "{digits} of {length}");
         }
     }
 

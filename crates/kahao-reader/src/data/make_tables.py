@@ -18,6 +18,7 @@ from pathlib import Path
 
 # A table of card faces: UnionPay's payment tokens and test ranges are never printed on plastic.
 NOT_ON_PLASTIC_ISSUERS = {"中国银联支付标记", "银联远程快捷(测试)"}
+NOT_ON_PLASTIC_PRODUCTS = {"测试卡"}
 # Leading 0 and 66 are magnetic-stripe layouts: 交通银行 writes 405512 as 00405512 or 66405512 there. The only other
 # rows under 66 are two of 网商银行, from a single list and without the form of a real range.
 NOT_ON_PLASTIC_PREFIXES = ("0", "66")
@@ -110,7 +111,7 @@ def main():
         args.out / "issuers.csv",
         [
             "Card issuers; made by make_tables.py, provenance in docs/ISSUERS.md.",
-            "id: UnionPay institution code. name: full legal name, empty where no source gives it.",
+            "id: UnionPay institution code. name: full legal name, empty where no source gives it: then short_name is answered.",
             "short_name: as the bank is called or printed; a merged bank keeps its printed name beside its successor's name.",
         ],
         "id name short_name code class".split(),
@@ -133,7 +134,7 @@ def main():
 
 def why_not_on_plastic(row):
     """The reason to leave a row out, or None."""
-    if row["bank_name"] in NOT_ON_PLASTIC_ISSUERS:
+    if row["bank_name"] in NOT_ON_PLASTIC_ISSUERS or row["card_name"] in NOT_ON_PLASTIC_PRODUCTS:
         return "payment tokens and test ranges"
     if row["bin"].startswith(NOT_ON_PLASTIC_PREFIXES):
         return "magnetic-stripe layouts and unverified 66 ranges"

@@ -15,7 +15,7 @@ const BINS_HEADER: [&str; 7] = ["prefix", "length", "issuer", "type", "type_from
 
 /// One fault of a table file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}, line {line}: {reason}")]
+#[error("{file}{}: {reason}", if *.line == 0 { String::new() } else { format!(", line {line}") })]
 pub struct TableFault {
     /// `issuers.csv` or `bins.csv`.
     pub file: &'static str,

@@ -45,16 +45,50 @@ fn longest_prefix_of_the_right_length_wins() {
 }
 
 #[test]
-fn without_a_length_disagreeing_lengths_say_nothing() {
+fn without_a_length_the_likeliest_row_answers() {
     let table = table(
-        "62,16,A,debit,,,1\n6222,16,B,credit,,X,3\n6222,19,B,debit,,X,2\n6233,16,A,debit,,,1\n6233,18,C,debit,,,1\n",
+        "62,16,A,debit,,longest prefix,9\n6222,18,B,debit,,,1\n\
+         6233,18,A,debit,,usual length,9\n6233,16,B,credit,,,1\n\
+         6244,16,A,credit,,families,2\n6244,19,B,debit,,,3\n\
+         6255,16,A,,,type,9\n6255,17,B,debit,,,1\n\
+         6266,16,A,debit,,more digits,1\n6266,19,B,debit,,,1\n",
     );
-    let facts = table.lookup("62220", None).unwrap();
-    assert_eq!(facts.issuer.short_name, "Yi, Bank");
-    assert_eq!((facts.card_type, facts.card_name, facts.families), (None, Some("X"), 2));
-    assert_eq!(table.lookup("6233", None), None);
-    assert!(!table.knows("6233", None));
-    assert!(table.knows("6233", Some(18)));
+    for prefix in ["6222", "6233", "6244", "6255", "6266", "62660"] {
+        let facts = table.lookup(prefix, None).unwrap();
+        assert_eq!(facts.issuer.short_name, "Yi, Bank", "{prefix}");
+        assert!(table.knows(prefix, None), "{prefix}");
+    }
+    assert_eq!(table.lookup("6244", None).unwrap().card_type, Some(CardType::Debit));
+    assert_eq!(table.lookup("6277", None).unwrap().prefix_len, 2);
+    assert_eq!(table.lookup("7", None), None);
+}
+
+#[test]
+fn an_issuer_without_a_legal_name_has_its_printed_one() {
+    let table = table("62,16,A,debit,,,1\n63,16,B,debit,,,1\n");
+    let name = |prefix| table.lookup(prefix, None).unwrap().issuer.best_name();
+    assert_eq!((name("62"), name("63")), ("甲银行股份有限公司", "Yi, Bank"));
+}
+
+#[test]
+fn every_prefix_that_is_unambiguous_answers_without_a_length() {
+    let table = BinTable::embedded();
+    let mut by_prefix = std::collections::BTreeMap::<String, Vec<usize>>::new();
+    for (prefix, length) in table.keys() {
+        by_prefix.entry(prefix).or_default().push(length);
+    }
+    let mut guessed = 0;
+    for (prefix, lengths) in by_prefix {
+        let said = |length| table.lookup(&prefix, length).map(|facts| (facts.issuer, facts.card_type));
+        let rows: Vec<_> = lengths.iter().map(|length| said(Some(*length))).collect();
+        if rows.iter().all(|row| *row == rows[0]) {
+            assert_eq!(said(None), rows[0], "{prefix}");
+        } else {
+            assert!(rows.contains(&said(None)), "{prefix}");
+            guessed += 1;
+        }
+    }
+    assert_eq!(guessed, 36, "the number in docs/ISSUERS.md");
 }
 
 #[test]
@@ -173,13 +207,10 @@ fn missing_parts_are_faults() {
     let sound = "62,16,A,debit,,,1\n";
     assert_eq!(
         faults(ISSUERS, &format!("{HEAD}{sound}")),
-        ["bins.csv, line 0: a line `# date: YYYY-MM-DD` is needed"]
+        ["bins.csv: a line `# date: YYYY-MM-DD` is needed"]
     );
-    assert_eq!(faults(ISSUERS, &bins("")), ["bins.csv, line 0: no rows"]);
-    assert_eq!(
-        faults("", &bins(sound)),
-        ["issuers.csv, line 0: the header must be id,name,short_name,code,class"]
-    );
+    assert_eq!(faults(ISSUERS, &bins("")), ["bins.csv: no rows"]);
+    assert_eq!(faults("", &bins(sound)), ["issuers.csv: the header must be id,name,short_name,code,class"]);
     let swapped = "# date: 2021-12-28\nlength,prefix,issuer,type,type_from,card_name,families\n";
     assert_eq!(
         faults(ISSUERS, swapped),
