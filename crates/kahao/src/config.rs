@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 use clap::{Arg, Command};
 
-use crate::{admission, auth, fetch, telemetry, workers};
+use crate::{admission, auth, fetch, issuers, telemetry, workers};
 
 /// Where the keys are, for every command that needs them.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,6 +34,8 @@ pub(crate) struct ServeConfig {
     #[arg(long, env = "KAHAO_DRAIN_S", value_name = "SECONDS", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=600))]
     pub(crate) drain_s: u64,
+    #[command(flatten)]
+    pub(crate) issuers: issuers::Config,
     #[command(flatten)]
     pub(crate) auth: auth::Config,
     #[command(flatten)]
@@ -128,6 +130,7 @@ pub(crate) mod tests {
             url-deny = ["a.example", "*.b.example"]
             trusted-proxy = "10.0.0.0/8,192.168.0.0/16"
             log-format = "json"
+            issuers = "tables"
         "#;
         let config = parse(file, &["--listen", "127.0.0.1:9001"]).unwrap();
         assert_eq!(config.listen.port(), 9001);
@@ -136,6 +139,7 @@ pub(crate) mod tests {
         assert_eq!(config.fetch.url_deny, ["a.example", "*.b.example"]);
         assert_eq!(config.admission.trusted_proxies.len(), 2);
         assert_eq!(config.workers.queue, 32);
+        assert_eq!(config.issuers.issuers, Some(PathBuf::from("tables")));
     }
 
     #[test]

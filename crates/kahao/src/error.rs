@@ -9,6 +9,7 @@ use crate::auth::AuthError;
 use crate::fetch::FetchError;
 use crate::input::InputError;
 use crate::limits::OverRate;
+use crate::number::NumberError;
 use crate::response::Answer;
 use crate::store::StoreError;
 use crate::workers::WorkError;
@@ -55,7 +56,9 @@ impl ApiError {
                 _ => StatusCode::UNAUTHORIZED,
             },
             Self::Input(InputError::BodyTooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Input(InputError::ContentType) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Input(InputError::ContentType | InputError::NotJsonType) => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::Input(_) => StatusCode::BAD_REQUEST,
             Self::Fetch(FetchError::SwitchedOff | FetchError::HostNotAllowed) => StatusCode::FORBIDDEN,
             Self::Fetch(FetchError::Busy) => StatusCode::TOO_MANY_REQUESTS,
@@ -121,6 +124,15 @@ impl ApiError {
                 InputError::WrongFields => {
                     "JSON 必须是对象，image_base64 和 image_url 为字符串，detail 为 true 或 false"
                 }
+                InputError::NotJsonType => "Content-Type 必须是 application/json，且不带 Content-Encoding",
+                InputError::WrongNumberField => "JSON 必须是对象，number 为字符串",
+                InputError::Number(error) => match error {
+                    NumberError::NotDigits => "number 必须是 6 到 19 位数字，中间只能有空格和短横线",
+                    NumberError::Length(length) => {
+                        return format!("number 必须是 6 到 19 位数字，现为 {length} 位");
+                    }
+                    NumberError::Hidden => "number 的前 6 位必须给出，其后各位可用 * 隐去",
+                },
                 InputError::NoPicture => "没有图片：请传 image_base64 或 image_url",
                 InputError::BadBase64 => "image_base64 不是有效的 base64",
                 InputError::BadMultipart => "multipart 请求体格式错误",

@@ -1,4 +1,4 @@
-//! The body of a request -> where the picture is. Three forms of body, one result; limits before memory.
+//! The body of a request -> where the picture is, or which number is asked about. Limits before memory.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::number::{Number, NumberError};
+
 /// Longest picture file, as the API's page says.
 pub(crate) const MAX_PICTURE_BYTES: usize = 20 * 1024 * 1024;
 
@@ -20,7 +22,7 @@ pub(crate) const MAX_BODY_BYTES: usize = 30 * 1024 * 1024;
 /// A body that comes slower than this is an attack or a broken line.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why a body gives no picture. The texts are public.
+/// Why a body gives no picture or no number. The texts are public.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InputError {
     #[error("the body is larger than 30 MB")]
@@ -37,6 +39,12 @@ pub(crate) enum InputError {
         "the JSON must be an object with image_base64 or image_url as strings and detail as true or false"
     )]
     WrongFields,
+    #[error("Content-Type must be application/json, without Content-Encoding")]
+    NotJsonType,
+    #[error("the JSON must be an object with number as a string")]
+    WrongNumberField,
+    #[error(transparent)]
+    Number(#[from] NumberError),
     #[error("no picture: send image_base64 or image_url")]
     NoPicture,
     #[error("image_base64 is not valid base64")]
@@ -102,9 +110,7 @@ pub(crate) fn discard(headers: &HeaderMap, body: Body) {
 
 /// Finds the picture in a body of any of the accepted forms.
 pub(crate) async fn read_input(head: &Parts, body: Bytes) -> Result<Input, InputError> {
-    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let (content_type, essence) = content_type(&head.headers);
     if head.headers.contains_key(header::CONTENT_ENCODING) {
         return Err(InputError::ContentType);
     }
@@ -124,6 +130,22 @@ pub(crate) async fn read_input(head: &Parts, body: Bytes) -> Result<Input, Input
     }
 }
 
+/// Finds the number in a JSON body.
+pub(crate) fn read_number(head: &Parts, body: &[u8]) -> Result<Number, InputError> {
+    let (_, essence) = content_type(&head.headers);
+    if essence != "application/json" || head.headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(InputError::NotJsonType);
+    }
+    let body: NumberBody<'_> = parse_json(body, InputError::WrongNumberField)?;
+    Ok(body.number.parse()?)
+}
+
+/// The type of a body as it was sent, and in lower case without its parameters.
+fn content_type(headers: &HeaderMap) -> (&str, String) {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    (sent, sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -139,17 +161,29 @@ struct JsonBody<'a> {
     detail: Option<bool>,
 }
 
-fn read_json(body: &[u8]) -> Result<Input, InputError> {
+/// The JSON body of a look-up.
+#[derive(Deserialize)]
+struct NumberBody<'a> {
+    #[serde(borrow)]
+    number: Cow<'a, str>,
+}
+
+/// Reads a JSON object; `wrong_fields` is for one that is not of the type.
+fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8], wrong_fields: InputError) -> Result<T, InputError> {
     // Some clients write a byte order mark, which RFC 8259 8.1 lets a reader ignore.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     // serde would take an array for the fields in their order.
     if body.trim_ascii_start().starts_with(b"[") {
-        return Err(InputError::WrongFields);
+        return Err(wrong_fields);
     }
-    let body: JsonBody<'_> = serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => InputError::WrongFields,
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => wrong_fields,
         _ => InputError::NotJson { line: error.line(), column: error.column() },
-    })?;
+    })
+}
+
+fn read_json(body: &[u8]) -> Result<Input, InputError> {
+    let body: JsonBody<'_> = parse_json(body, InputError::WrongFields)?;
     choose(body.image_base64.as_deref(), body.image_url.as_deref(), body.detail.unwrap_or(false))
 }
 

@@ -8,8 +8,10 @@ mod config;
 mod error;
 mod fetch;
 mod input;
+mod issuers;
 mod limits;
 mod middleware;
+mod number;
 mod response;
 mod routes;
 mod secret;
@@ -21,9 +23,11 @@ mod workers;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use kahao_reader::card::BinTable;
 
-use commands::{health, keys, read, serve};
+use commands::{bin, health, keys, read, serve};
 
 /// Reads bank cards: number, issuer, type and expiry date from a picture, on your own machine.
 #[derive(Debug, Parser)]
@@ -39,6 +43,8 @@ enum Command {
     Serve(Box<config::ServeConfig>),
     /// Read pictures in files and folders
     Read(read::ReadConfig),
+    /// Tell issuer, type and scheme of card numbers or of their first digits
+    Bin(bin::BinConfig),
     /// Make and change the keys that open the service
     Keys(keys::KeysConfig),
     /// Ask whether a service is ready: exit status 0 when it is
@@ -56,6 +62,7 @@ fn run() -> anyhow::Result<ExitCode> {
     match parse()?.command {
         Command::Serve(config) => serve::run(&config),
         Command::Read(config) => read::run(&config),
+        Command::Bin(config) => bin::run(&config),
         Command::Keys(config) => keys::run(config),
         Command::Health(config) => health::run(&config),
     }
@@ -63,7 +70,10 @@ fn run() -> anyhow::Result<ExitCode> {
 
 /// The command line; a configuration file that it names gives its defaults, so it is parsed again.
 fn parse() -> anyhow::Result<Cli> {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| match error.kind() {
+        ErrorKind::DisplayVersion => print_version(),
+        _ => error.exit(),
+    });
     let Command::Serve(serve) = &cli.command else { return Ok(cli) };
     let Some(file) = &serve.config else { return Ok(cli) };
     let mut fault = None;
@@ -77,6 +87,13 @@ fn parse() -> anyhow::Result<Cli> {
         Some(error) => Err(error),
         None => Ok(Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())),
     }
+}
+
+/// The version with that of the issuer table inside. Not given to clap, which would need it for every command.
+fn print_version() -> ! {
+    let table = BinTable::embedded();
+    println!("kahao {} (issuers {}, {} rows)", env!("CARGO_PKG_VERSION"), table.date(), table.rows());
+    std::process::exit(0)
 }
 
 #[cfg(test)]

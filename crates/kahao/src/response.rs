@@ -3,10 +3,12 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kahao_reader::card::Expiry;
+use kahao_reader::card::{BinTable, Expiry};
 use kahao_reader::geometry::Quad;
 use kahao_reader::{CardReading, CharReading, FieldReading};
 use serde::Serialize;
+
+use crate::number::NumberFacts;
 
 /// An answer before it has its request's id. As a response it is empty: the middleware that knows the
 /// id takes it from the extensions and writes the envelope.
@@ -21,11 +23,21 @@ pub(crate) struct Answer {
     retry_after_s: Option<u64>,
 }
 
-/// `data`: `{}` or `{"content":[…]}`.
-#[derive(Clone, Default, Serialize)]
-struct Data {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<Vec<Card>>,
+/// `data`.
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+enum Data {
+    Nothing {},
+    Cards { content: Vec<Card> },
+    Number(NumberFacts),
+    Ready { issuers: TableState },
+}
+
+/// Which issuer table is in use.
+#[derive(Clone, Serialize)]
+struct TableState {
+    date: String,
+    rows: usize,
 }
 
 /// The envelope, in the order of the API's page.
@@ -46,7 +58,18 @@ impl Answer {
     /// The cards of a picture.
     pub(crate) fn cards(readings: &[CardReading], detail: bool) -> Self {
         let content = readings.iter().map(|reading| Card::new(reading, detail)).collect();
-        Self { data: Data { content: Some(content) }, ..Self::ok() }
+        Self { data: Data::Cards { content }, ..Self::ok() }
+    }
+
+    /// What a number tells.
+    pub(crate) fn number_facts(facts: NumberFacts) -> Self {
+        Self { data: Data::Number(facts), ..Self::ok() }
+    }
+
+    /// New work is welcome, and will be done with this table.
+    pub(crate) fn ready(table: &BinTable) -> Self {
+        let issuers = TableState { date: table.date().to_owned(), rows: table.rows() };
+        Self { data: Data::Ready { issuers }, ..Self::ok() }
     }
 
     /// The calls that the caller has left.
@@ -66,7 +89,7 @@ impl Answer {
         msg_cn: String,
         retry_after_s: Option<u64>,
     ) -> Self {
-        Self { status, msg, msg_cn, success: false, data: Data::default(), credit: None, retry_after_s }
+        Self { status, msg, msg_cn, success: false, data: Data::Nothing {}, credit: None, retry_after_s }
     }
 
     /// What is sent as JSON.
@@ -183,7 +206,7 @@ impl Card {
         Self {
             number: reading.number.value.digits().to_owned(),
             prob: prob(reading.number.prob),
-            name: reading.issuer.as_ref().map(|issuer| issuer.name.clone()).unwrap_or_default(),
+            name: reading.issuer.as_ref().map(|issuer| issuer.best_name().to_owned()).unwrap_or_default(),
             r#type: reading.card_type.map(|kind| kind.name_cn()).unwrap_or_default(),
             valid_date: date_text(reading.valid_date.as_ref()),
             keypoints: keypoints(&reading.number.quad),

@@ -1,5 +1,6 @@
 //! The URL table. What surrounds the handlers is in `middleware`, who gets to them in `admission`.
 
+mod bank_card_bin;
 mod bank_card_ocr;
 mod credit;
 mod health;
@@ -18,6 +19,7 @@ pub(crate) fn router(state: Shared) -> Router {
     Router::new()
         .route("/api/bank_card_ocr/v1", post(bank_card_ocr::read_bank_card))
         .route("/api/bank_card_ocr/v1/credit", post(credit::read_credit))
+        .route("/api/bank_card_bin/v1", post(bank_card_bin::look_up_bank_card_bin))
         .route("/health/live", get(health::check_live))
         .route("/health/ready", get(health::check_ready))
         .fallback(async |request| refuse(request, ApiError::NoSuchPath))

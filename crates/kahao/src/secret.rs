@@ -1,10 +1,11 @@
-//! Values that open doors: AppCodes and app secrets. `Debug` never shows them; only [`Secret::reveal`] does.
+//! Values that must not be shown by accident: AppCodes, app secrets, and what a user typed that may be a card number.
+//! `Debug` never shows them; only [`Secret::reveal`] does.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// An AppCode or an app secret.
+/// An AppCode, an app secret, or an argument that may be a card number.
 #[derive(Clone)]
 pub(crate) struct Secret(String);
 

@@ -10,6 +10,7 @@ use crate::auth::Auth;
 use crate::config::ServeConfig;
 use crate::fetch::{Fetcher, MayReach};
 use crate::input::MAX_PICTURE_BYTES;
+use crate::issuers::IssuerTable;
 use crate::limits::RateLimits;
 use crate::store::Store;
 use crate::workers::{Read, Workers};
@@ -21,6 +22,7 @@ pub(crate) struct State {
     pub(crate) rates: RateLimits,
     pub(crate) fetcher: Fetcher,
     pub(crate) workers: Workers,
+    pub(crate) issuers: Arc<IssuerTable>,
     /// One permit for each request whose body is in memory.
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -35,6 +37,7 @@ impl State {
     pub(crate) fn new(
         config: &ServeConfig,
         store: Store,
+        issuers: Arc<IssuerTable>,
         read: Arc<Read>,
         may_reach: MayReach,
     ) -> anyhow::Result<Shared> {
@@ -44,6 +47,7 @@ impl State {
             rates: RateLimits::default(),
             fetcher: Fetcher::new(&config.fetch, may_reach, MAX_PICTURE_BYTES)?,
             workers: Workers::start(&config.workers, read)?,
+            issuers,
             requests: Arc::new(Semaphore::new(config.admission.max_requests as usize)),
             trusted_proxies: config.admission.trusted_proxies.clone(),
             draining: AtomicBool::new(false),

@@ -9,6 +9,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -51,6 +53,8 @@ struct Service {
     child: Child,
     port: u16,
     greeting: Vec<String>,
+    /// Lines of the log after the first few.
+    log: mpsc::Receiver<Value>,
     _folder: TempDir,
 }
 
@@ -67,7 +71,13 @@ impl Service {
                 break line["address"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
             }
         };
-        std::thread::spawn(move || log.for_each(drop));
+        let (sender, later) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in log.map_while(Result::ok) {
+                // Nobody may be listening; the pipe must be emptied all the same.
+                let _ = sender.send(serde_json::from_str(&line).unwrap_or_default());
+            }
+        });
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = Vec::new();
         while !greeting.iter().any(|line: &String| line.contains("curl")) {
@@ -75,7 +85,7 @@ impl Service {
             stdout.read_line(&mut line).unwrap();
             greeting.push(line);
         }
-        Self { child, port, greeting, _folder: folder }
+        Self { child, port, greeting, log: later, _folder: folder }
     }
 
     /// A word of the greeting: the line that begins with `name` ends with it.
@@ -99,6 +109,16 @@ impl Service {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// The next line of the log with this message.
+    fn logged(&self, message: &str) -> Value {
+        loop {
+            let line = self.log.recv_timeout(Duration::from_secs(20)).unwrap();
+            if line["message"] == message {
+                return line;
+            }
+        }
     }
 
     fn signal(&self, signal: &str) {
@@ -157,6 +177,170 @@ fn keys_from_making_to_rotation() {
         let said = complaint(&[&["keys"], args].concat(), folder.path(), 2);
         assert!(said.contains(part) && !said.contains("secret@"), "{args:?}: {said}");
     }
+}
+
+#[test]
+fn the_version_tells_the_table_too() {
+    let folder = tempdir().unwrap();
+    for flag in ["--version", "-V"] {
+        let output = kahao(&[flag], folder.path());
+        assert!(output.status.success());
+        let said = text(&output.stdout);
+        let rows =
+            said.split_once("(issuers 2021-12-28, ").and_then(|(_, rest)| rest.strip_suffix(" rows)\n"));
+        assert!(said.starts_with(concat!("kahao ", env!("CARGO_PKG_VERSION"))), "{said}");
+        assert!(rows.is_some_and(|rows| rows.parse().is_ok_and(|rows: usize| rows > 5_000)), "{said}");
+    }
+}
+
+#[test]
+fn bin_answers_arguments_in_order() {
+    let folder = tempdir().unwrap();
+    let args = ["bin", "--json", "622202", "6222-0200 0000 0000 000", "622305************"];
+    let lines = json_lines(&args, folder.path());
+    let all = serde_json::json!({
+        "number": "6222020000000000000", "name": "中国工商银行股份有限公司", "type": "借记卡", "bank_code": "ICBC",
+        "bank_short_name": "工商银行", "card_name": "E时代卡", "scheme": "unionpay", "luhn_valid": true,
+    });
+    assert_eq!(lines[1], all);
+    assert_eq!((&lines[0]["number"], &lines[0]["luhn_valid"]), (&"622202".into(), &Value::Null));
+    assert_eq!(lines[2]["name"], "中国工商银行股份有限公司", "18 digits, not the 16 of 南京银行");
+
+    let table = text(&kahao(&["bin", "622202", "4111111111111111"], folder.path()).stdout);
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].starts_with("number               scheme      luhn  type"), "{table}");
+    assert!(lines[1].starts_with("622202               unionpay          借记卡    ICBC"), "{table}");
+    assert_eq!(lines[2], "4111111111111111     visa        yes");
+    assert_eq!(kahao(&["bin", "622202", "4111111111111111"], folder.path()).status.code(), Some(1));
+}
+
+#[test]
+fn bin_reads_standard_input() {
+    let folder = tempdir().unwrap();
+    let ask = |input: &[u8]| {
+        let mut command = command(&["bin", "--json", "-"], folder.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), text(&output.stdout).lines().count(), text(&output.stderr))
+    };
+    assert_eq!(ask(b"622202\r\n\n 6222 0200 0000 0000 000"), (Some(0), 2, String::new()));
+    assert_eq!(ask(b"622202\n4111111111111111\n"), (Some(1), 2, String::new()));
+    assert_eq!(ask(b""), (Some(0), 0, String::new()));
+    let (status, answers, said) = ask(b"4111111111111111O\n62220\n\xff\n622202\n");
+    assert_eq!((status, answers), (Some(2), 1));
+    assert_eq!(said.lines().count(), 3);
+    assert!(said.contains("standard input, line 2: number must have 6 to 19 digits, not 5"), "{said}");
+    assert!(!said.contains("411111"), "{said}");
+}
+
+#[test]
+fn bin_refuses_unusable_arguments_without_quoting_them() {
+    let folder = tempdir().unwrap();
+    let said = complaint(&["bin", "622202", "41111111111111111111", "4111111111111111l"], folder.path(), 2);
+    assert!(said.contains("argument 2: number must have 6 to 19 digits, not 20; argument 3: "), "{said}");
+    assert!(!said.contains("411111"), "{said}");
+    complaint(&["bin"], folder.path(), 2);
+}
+
+const ISSUERS: &str =
+    "id,name,short_name,code,class\nA,甲银行股份有限公司,甲银行,JIA,city\nB,,乙村镇银行,,village\n";
+const BINS: &str = "# date: 2026-01-02\nprefix,length,issuer,type,type_from,card_name,families\n\
+                    622202,19,A,credit,,,1\n622203,19,B,debit,,,1\n";
+
+fn write_table(folder: &Path, issuers: &str, bins: &str) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("issuers.csv"), issuers).unwrap();
+    std::fs::write(folder.join("bins.csv"), bins).unwrap();
+}
+
+#[test]
+fn a_folder_replaces_the_table_inside() {
+    let folder = tempdir().unwrap();
+    write_table(&folder.path().join("new"), ISSUERS, BINS);
+    let lines =
+        json_lines(&["bin", "--json", "--issuers", "new", "6222020000000000000", "622203"], folder.path());
+    assert_eq!((&lines[0]["name"], &lines[0]["type"]), (&"甲银行股份有限公司".into(), &"贷记卡".into()));
+    assert_eq!(lines[1]["name"], "乙村镇银行", "the printed name where no legal one is known");
+    let mut by_environment = command(&["bin", "--json", "622202"], folder.path());
+    let output = by_environment.env("KAHAO_ISSUERS", "new").output().unwrap();
+    assert!(text(&output.stdout).contains("甲银行"));
+
+    std::fs::write(folder.path().join("drawn.jpg"), include_bytes!("../../../testdata/cards/flat-dated.jpg"))
+        .unwrap();
+    let five = "id,name,short_name,code,class\nA,五银行股份有限公司,五银行,,city\n";
+    let bins =
+        "# date: 2026-01-02\nprefix,length,issuer,type,type_from,card_name,families\n5,16,A,credit,,,1\n";
+    write_table(&folder.path().join("five"), five, bins);
+    let read = json_lines(&["read", "--json", "--issuers", "five", "drawn.jpg"], folder.path());
+    assert_eq!(read[0]["data"]["content"][0]["name"], "五银行股份有限公司");
+}
+
+#[test]
+fn a_faulty_folder_stops_every_command_with_all_its_faults() {
+    let folder = tempdir().unwrap();
+    write_table(&folder.path().join("bad"), ISSUERS, &format!("{BINS}62x,19,A,,,,1\n622204,12,Z,,,,1\n"));
+    write_table(&folder.path().join("half"), ISSUERS, BINS);
+    std::fs::remove_file(folder.path().join("half/bins.csv")).unwrap();
+    std::fs::write(folder.path().join("kahao.toml"), "issuers = \"bad\"\n").unwrap();
+    for args in [
+        &["bin", "--issuers", "bad", "622202"][..],
+        &["read", "--issuers", "bad", "bad"],
+        &["serve", "--listen", "127.0.0.1:0", "--issuers", "bad"],
+        &["serve", "--listen", "127.0.0.1:0", "--config", "kahao.toml"],
+    ] {
+        if args[0] == "read" {
+            std::fs::write(folder.path().join("bad/card.jpg"), "").unwrap();
+        }
+        let said = complaint(args, folder.path(), 2);
+        for fault in [
+            "the issuer table in bad is not usable",
+            "bins.csv, line 5: the prefix must have 1 to 10 digits",
+            "bins.csv, line 6: the length must be a number from 13 to 19",
+            "bins.csv, line 6: no issuer has the id \"Z\"",
+        ] {
+            assert!(said.contains(fault), "{args:?}: {fault}: {said}");
+        }
+    }
+    let said = complaint(&["bin", "--issuers", "half", "622202"], folder.path(), 2);
+    assert!(said.contains("bins.csv: cannot be read: "), "{said}");
+    let said = complaint(&["bin", "--issuers", "none", "622202"], folder.path(), 2);
+    assert!(said.contains("issuers.csv: cannot be read: ") && said.contains("bins.csv: "), "{said}");
+}
+
+#[test]
+fn sighup_reads_the_table_anew_and_keeps_the_old_one_on_faults() {
+    let tables = tempdir().unwrap();
+    write_table(tables.path(), ISSUERS, BINS);
+    let service = Service::start(&["--issuers", tables.path().to_str().unwrap()]);
+    let head = format!(
+        "POST /api/bank_card_bin/v1 HTTP/1.1\r\nAuthorization: APPCODE {}\r\nContent-Type: application/json",
+        service.greeted("AppCode")
+    );
+    let name = |prefix: &str| {
+        let answer = service.ask(&head, format!("{{\"number\":\"{prefix}\"}}").as_bytes());
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        serde_json::from_str::<Value>(body).unwrap()["data"]["name"].as_str().unwrap().to_owned()
+    };
+    let ready = || service.ask("GET /health/ready HTTP/1.1", b"");
+    assert!(ready().contains(r#""data":{"issuers":{"date":"2026-01-02","rows":2}}"#), "{}", ready());
+    assert_eq!((name("622202").as_str(), name("622299").as_str()), ("甲银行股份有限公司", ""));
+
+    let newer = BINS.replace("2026-01-02", "2026-03-04");
+    write_table(tables.path(), ISSUERS, &format!("{newer}622299,16,Z,,,,1\n"));
+    service.signal("-HUP");
+    let line = service.logged("issuer table not usable: the one before it stays in use");
+    assert_eq!(line["faults"], "bins.csv, line 5: no issuer has the id \"Z\"");
+    assert_eq!((name("622202").as_str(), name("622299").as_str()), ("甲银行股份有限公司", ""));
+
+    write_table(tables.path(), ISSUERS, &format!("{newer}622299,16,A,,,,1\n"));
+    service.signal("-HUP");
+    let line = service.logged("issuer table read anew");
+    assert_eq!((&line["date"], &line["rows"]), (&"2026-03-04".into(), &3.into()));
+    assert!(ready().contains(r#""data":{"issuers":{"date":"2026-03-04","rows":3}}"#), "{}", ready());
+    assert_eq!(name("622299"), "甲银行股份有限公司");
 }
 
 #[test]

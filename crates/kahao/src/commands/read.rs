@@ -16,6 +16,7 @@ use anyhow::Context;
 use kahao_reader::{CardReader, CardReading, ReadError};
 
 use crate::input::MAX_PICTURE_BYTES;
+use crate::issuers::{self, IssuerTable};
 use crate::{telemetry, workers};
 use report::{Format, Reporter};
 
@@ -33,6 +34,8 @@ pub(crate) struct ReadConfig {
     /// Pictures read at the same time; 0 is one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     jobs: usize,
+    #[command(flatten)]
+    issuers: issuers::Config,
 }
 
 #[derive(Debug, clap::Args)]
@@ -80,7 +83,8 @@ enum FileError {
 pub(crate) fn run(config: &ReadConfig) -> anyhow::Result<ExitCode> {
     let files = files::find(&config.paths)?;
     telemetry::on_panic(|place| eprintln!("kahao: the reader panicked at {place}"));
-    let reader = CardReader::new()?;
+    let table = IssuerTable::load(&config.issuers)?.current();
+    let reader = CardReader::new()?.with_table(table);
     let jobs = match config.jobs {
         0 => std::thread::available_parallelism()?.get(),
         jobs => jobs,

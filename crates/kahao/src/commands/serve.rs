@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::config::ServeConfig;
+use crate::issuers::IssuerTable;
 use crate::state::{Shared, State};
 use crate::store::{KeyChange, Store};
 use crate::{fetch, routes, server, telemetry};
@@ -24,6 +25,8 @@ pub(crate) fn run(config: &ServeConfig) -> anyhow::Result<ExitCode> {
 }
 
 async fn start(config: &ServeConfig) -> anyhow::Result<()> {
+    let issuers = Arc::new(IssuerTable::load(&config.issuers)?);
+    reload_on_hangup(Arc::clone(&issuers))?;
     let store = Store::open(&config.store.database).await?;
     let is_first_start = !store.has_usable_key().await?;
     if is_first_start && !config.listen.ip().is_loopback() {
@@ -37,8 +40,12 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}: choose another with --listen", config.listen))?;
     let reader = CardReader::new()?;
-    let read = Arc::new(move |picture: &[u8]| reader.read(picture));
-    let state = State::new(config, store, read, fetch::is_public)?;
+    let read = {
+        let issuers = Arc::clone(&issuers);
+        // One table from the start of a picture to its end, whatever is loaded meanwhile.
+        Arc::new(move |picture: &[u8]| reader.with_table(issuers.current()).read(picture))
+    };
+    let state = State::new(config, store, issuers, read, fetch::is_public)?;
     let address = listener.local_addr()?;
     if is_first_start && state.store.list_keys().await?.is_empty() {
         greet(&state.store, address).await?;
@@ -69,6 +76,19 @@ Try it with a picture of a card:
         app_key = fresh.key.app_key,
         app_secret = fresh.key.app_secret.reveal(),
     );
+    Ok(())
+}
+
+/// Reads the issuer table anew at every SIGHUP.
+fn reload_on_hangup(issuers: Arc<IssuerTable>) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let issuers = Arc::clone(&issuers);
+            // The file system may be slow. A panic there would be logged, and leaves the table as it was.
+            let _ = tokio::task::spawn_blocking(move || issuers.reload()).await;
+        }
+    });
     Ok(())
 }
 

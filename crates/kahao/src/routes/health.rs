@@ -12,10 +12,13 @@ pub(crate) async fn check_live() -> Answer {
 }
 
 /// New work is welcome: the models are loaded (nothing listens before), the store answers and the
-/// service is not about to end.
+/// service is not about to end. Tells which issuer table is in use, so that one sees a reload.
 pub(crate) async fn check_ready(State(state): State<Shared>) -> Result<Answer, ApiError> {
     if state.is_draining() {
         return Err(ApiError::Draining);
     }
-    if state.store.is_alive().await { Ok(Answer::ok()) } else { Err(ApiError::NotReady) }
+    if !state.store.is_alive().await {
+        return Err(ApiError::NotReady);
+    }
+    Ok(Answer::ready(&state.issuers.current()))
 }

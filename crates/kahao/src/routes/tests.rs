@@ -1,6 +1,7 @@
 //! The real router, in-process: every row of the code table of docs/API.md, the ways to authenticate, and
 //! what the log holds.
 
+mod bin;
 mod codes;
 mod credentials;
 mod load;
@@ -21,12 +22,14 @@ use tower::ServiceExt;
 
 use super::router;
 use crate::config::{ServeConfig, tests::defaults};
+use crate::issuers::tests::embedded;
 use crate::response::tests::reading;
 use crate::state::{Shared, State};
 use crate::store::{FreshKey, KeyChange, Store};
 
 const PATH: &str = "/api/bank_card_ocr/v1";
 const CREDIT_PATH: &str = "/api/bank_card_ocr/v1/credit";
+const BIN_PATH: &str = "/api/bank_card_bin/v1";
 
 /// The service with a fake reader, a store of its own and one key.
 pub(super) struct Service {
@@ -71,7 +74,9 @@ async fn service_with(
     let url = format!("sqlite://{}", folder.path().join("keys.db").display());
     let store = Store::open(&url).await.unwrap();
     let fresh = store.create_key("test", &KeyChange::default()).await.unwrap();
-    let state = State::new(&config, store, Arc::new(read), |address: IpAddr| address.is_loopback()).unwrap();
+    let state =
+        State::new(&config, store, embedded(), Arc::new(read), |address: IpAddr| address.is_loopback())
+            .unwrap();
     Service { router: router(Arc::clone(&state)), state, fresh, _folder: folder }
 }
 

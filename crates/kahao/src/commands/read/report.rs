@@ -7,6 +7,7 @@ use kahao_reader::CardReading;
 use serde::Serialize;
 
 use super::{FileError, Outcome};
+use crate::commands::table::pad;
 use crate::error::ApiError;
 use crate::response::{Answer, Envelope};
 use crate::secret::random_hex;
@@ -116,7 +117,7 @@ fn row(file: &str, card: &CardReading) -> Vec<String> {
         format!("{:.3}", card.number.prob),
         card.valid_date.as_ref().map(|date| date.value.to_string()).unwrap_or_default(),
         card.card_type.map(|kind| kind.name_cn().to_owned()).unwrap_or_default(),
-        card.issuer.as_ref().map(|issuer| issuer.name.clone()).unwrap_or_default(),
+        card.issuer.as_ref().map(|issuer| issuer.best_name().to_owned()).unwrap_or_default(),
     ]
 }
 
@@ -127,12 +128,6 @@ fn quote(cell: &str) -> String {
     } else {
         cell.to_owned()
     }
-}
-
-/// A table cell. A Chinese character is two columns wide.
-fn pad(cell: &str, width: usize) -> String {
-    let columns: usize = cell.chars().map(|c| if c < '\u{2e80}' { 1 } else { 2 }).sum();
-    format!("{cell}{}", " ".repeat(width.saturating_sub(columns).max(2)))
 }
 
 #[cfg(test)]
@@ -150,12 +145,5 @@ mod tests {
         ] {
             assert_eq!(quote(cell), quoted);
         }
-    }
-
-    #[test]
-    fn table_cells() {
-        assert_eq!(pad("ab", 5), "ab   ");
-        assert_eq!(pad("借记卡", 10), "借记卡    ");
-        assert_eq!(pad("too long", 3), "too long  ");
     }
 }

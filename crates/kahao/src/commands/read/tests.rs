@@ -5,7 +5,7 @@ use crate::response::tests::reading;
 
 fn config(format: &str, detail: bool) -> ReadConfig {
     let format = FormatFlags { json: format == "json", csv: format == "csv", table: format == "table" };
-    ReadConfig { paths: Vec::new(), format, detail, jobs: 0 }
+    ReadConfig { paths: Vec::new(), format, detail, jobs: 0, issuers: issuers::Config::default() }
 }
 
 /// A folder with `n` files whose content is their index.

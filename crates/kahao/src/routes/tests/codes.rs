@@ -222,7 +222,10 @@ async fn health() {
     let service = service().await;
     let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
     assert_eq!(service.send(get("/health/live")).await.status, 200);
-    assert_eq!(service.send(get("/health/ready")).await.status, 200);
+    let ready = service.send(get("/health/ready")).await;
+    assert_eq!((ready.status, &ready.json["success"]), (200, &json!(true)));
+    let table = service.state.issuers.current();
+    assert_eq!(ready.json["data"], json!({"issuers": {"date": table.date(), "rows": table.rows()}}));
     service.state.start_draining();
     assert_eq!(service.send(get("/health/live")).await.status, 200);
     assert_eq!(service.send(get("/health/ready")).await.refusal(), (503, "the server is shutting down"));

@@ -45,6 +45,22 @@ async fn no_card_data_and_no_secret_reaches_the_log() {
     service.send(request.body("card".into()).unwrap()).await;
     let url = format!(r#"{{"image_url":"http://4111111111111111.invalid/?{}"}}"#, key.app_secret.reveal());
     service.post_json(url).await;
+    for body in [
+        r#"{"number":"4111111111111111"}"#,
+        r#"{"number":"4111 1111 1111 1111"}"#,
+        r#"{"number":"4111111111111111x"}"#,
+        r#"{"number":"41111111111111111111"}"#,
+        r#"{"number":4111111111111111}"#,
+        r#"{"number":"4111111111111111"#,
+        r#"{"4111111111111111":1}"#,
+    ] {
+        let request = service.request().uri(BIN_PATH).header("content-type", "application/json");
+        let answered = service.send(request.body(body.into()).unwrap()).await;
+        // A refusal is shown to people and kept in the caller's own log.
+        if answered.status != 200 {
+            assert!(!answered.json.to_string().contains("411111"), "{}", answered.json);
+        }
+    }
     let strange = Request::builder().method("M4111111111111111").uri("/4111111111111111");
     service.send(strange.body(Body::empty()).unwrap()).await;
     let wrong = Request::post(PATH).header("x-ca-key", &key.app_key).header("x-ca-timestamp", now_ms());
@@ -57,6 +73,7 @@ async fn no_card_data_and_no_secret_reaches_the_log() {
         "answered",
         "method=\"POST\"",
         "path=\"/api/bank_card_ocr/v1\"",
+        "path=\"/api/bank_card_bin/v1\"",
         "status=200",
         "status=401",
         &key.id,
