@@ -117,6 +117,7 @@ fi
 step "real pictures"
 if [ -d ../shared/realdev ]; then
     python3 bench/realdev.py "$built/kahao" --min-real 0.85
+    python3 bench/issuers.py "$built/kahao" --min-agree 0.98
 else
     skip "real pictures" "the labelled pictures are not beside this project (../shared/realdev)"
 fi

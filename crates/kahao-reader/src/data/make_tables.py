@@ -234,7 +234,9 @@ def count_agreeing(row, families):
 
 
 def tidy(product):
-    """One spelling for one product: no blanks around it, full-width parentheses as the tables print most."""
+    """One spelling for one product: no blanks around it, parentheses as the tables print most; "" for words that say none."""
+    if product in ("无", "——"):
+        return ""
     return re.sub(r"\s+", " ", product).strip().replace("（", "(").replace("）", ")").replace('"', "")
 
 
