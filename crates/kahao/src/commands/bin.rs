@@ -63,10 +63,9 @@ fn read_lines(lines: impl BufRead, reporter: &mut Reporter<'_, impl Write>) -> a
         if line.trim().is_empty() {
             continue;
         }
-        match line.parse() {
+        match line.parse::<Number>() {
             Ok(number) => reporter.report(&number)?,
             Err(error) => {
-                let error: crate::number::NumberError = error;
                 eprintln!("kahao: standard input, line {}: {error}", at + 1);
                 reporter.status = 2;
             }
