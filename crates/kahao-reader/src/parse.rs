@@ -22,6 +22,8 @@ const BIN_UNKNOWN: f32 = -1.0;
 /// Groups as cards print them against any other, which a spurious or a lost digit makes.
 const GROUPS_USUAL: f32 = 1.0;
 const GROUPS_ODD: f32 = -1.0;
+/// How likely a look's strip was cut so badly that it says nothing: then the others decide.
+const BAD_LOOK: f32 = 0.05;
 
 /// How cards split their numbers (the list of groupings seen on 343 real pictures).
 const USUAL_GROUPS: [&[usize]; 18] = [
@@ -54,30 +56,78 @@ pub(crate) struct Chosen<T> {
     pub(crate) chars: Vec<CharReading>,
 }
 
-/// The best card number that a line can say; `None` when no likely text has 13 to 19 digits and nothing but digits and gaps.
-pub(crate) fn choose_number(
-    log_probs: &LogProbs,
-    alphabet: &Alphabet,
-    table: &BinTable,
-) -> Option<Chosen<Pan>> {
-    let candidates = beam_search(log_probs, alphabet, BEAM_WIDTH, MAX_SYMBOLS);
+/// A card number that one look at a line may say.
+pub(crate) struct Scored {
+    pan: Pan,
+    /// With its gaps.
+    text: String,
+    /// Probability, 0 to 1; those of a look add up to 1 with what no number accounts for.
+    prob: f32,
+}
+
+/// The numbers that a look may say: texts of 13 to 19 digits and nothing else but gaps.
+pub(crate) fn score_numbers(log_probs: &LogProbs, alphabet: &Alphabet, table: &BinTable) -> Vec<Scored> {
     let mut others = 1.0; // what no candidate accounts for, and candidates that are no number
-    let mut numbers: Vec<(Pan, &Candidate, f32)> = Vec::new();
-    for candidate in &candidates {
+    let mut numbers: Vec<Scored> = Vec::new();
+    for candidate in beam_search(log_probs, alphabet, BEAM_WIDTH, MAX_SYMBOLS) {
         let Ok(pan) = candidate.text.replace(' ', "").parse::<Pan>() else { continue };
         let share = candidate.log_prob.exp();
         others -= share;
         let weight = share * (prior(&pan, table) + layout(&candidate.text)).exp();
         // The same digits with another grouping are the same number.
-        match numbers.iter_mut().find(|(known, ..)| *known == pan) {
-            Some((_, _, sum)) => *sum += weight,
-            None => numbers.push((pan, candidate, weight)),
+        match numbers.iter_mut().find(|known| known.pan == pan) {
+            Some(known) => known.prob += weight,
+            None => numbers.push(Scored { pan, text: candidate.text.trim().to_owned(), prob: weight }),
         }
     }
-    let total: f32 = numbers.iter().map(|(_, _, weight)| weight).sum::<f32>() + others.max(0.0);
-    let (pan, candidate, weight) = numbers.into_iter().max_by(|a, b| a.2.total_cmp(&b.2))?;
-    let chars = characters(log_probs, alphabet, &candidate.text);
-    Some(Chosen { value: pan, text: candidate.text.trim().to_owned(), prob: weight / total, chars })
+    let total: f32 = numbers.iter().map(|number| number.prob).sum::<f32>() + others.max(0.0);
+    numbers.iter_mut().for_each(|number| number.prob /= total);
+    numbers
+}
+
+/// The number that several looks at one line agree on best, by its index into one of them: (look, index, probability).
+///
+/// A logarithmic opinion pool (Genest and Zidek 1986): the looks' probabilities are multiplied, each with the exponent
+/// 1 / sqrt(looks), for they see the same picture and err together.
+pub(crate) fn pool(looks: &[Vec<Scored>]) -> Option<(usize, usize, f32)> {
+    let count = looks.len() as f32;
+    let agreed = |probs: &dyn Fn(&Vec<Scored>) -> f32| {
+        let mean = looks.iter().map(probs).sum::<f32>() / count;
+        let weight = |look| ((1.0 - BAD_LOOK) * probs(look) + BAD_LOOK * mean).powf(1.0 / count.sqrt());
+        looks.iter().map(weight).product::<f32>()
+    };
+    let mut total = agreed(&|look| (1.0 - look.iter().map(|number| number.prob).sum::<f32>()).max(0.0));
+    let mut seen: Vec<&Pan> = Vec::new();
+    let mut best: Option<(usize, usize, f32)> = None;
+    for (at, numbers) in looks.iter().enumerate() {
+        for (index, number) in numbers.iter().enumerate() {
+            let in_look = |look: &Vec<Scored>| {
+                look.iter().find(|other| other.pan == number.pan).map_or(0.0, |other| other.prob)
+            };
+            let weight = agreed(&in_look);
+            if !seen.contains(&&number.pan) {
+                seen.push(&number.pan);
+                total += weight;
+            }
+            // Of equal numbers that of the surest look, which tells its gaps and its place best.
+            let surer = |&(l, i, w): &(usize, usize, f32)| (weight, number.prob) > (w, looks[l][i].prob);
+            if best.as_ref().is_none_or(surer) {
+                best = Some((at, index, weight));
+            }
+        }
+    }
+    best.map(|(at, index, weight)| (at, index, weight / total))
+}
+
+/// The number that was chosen, with what the columns of its look say of each character.
+pub(crate) fn chosen_number(
+    number: &Scored,
+    prob: f32,
+    log_probs: &LogProbs,
+    alphabet: &Alphabet,
+) -> Chosen<Pan> {
+    let chars = characters(log_probs, alphabet, &number.text);
+    Chosen { value: number.pan.clone(), text: number.text.clone(), prob, chars }
 }
 
 /// Log-odds of a number by what is known of cards. An unknown prefix is less likely, never impossible.
@@ -89,7 +139,8 @@ fn prior(pan: &Pan, table: &BinTable) -> f32 {
         false => LUHN_FAIL,
     };
     let known = table.knows(pan.digits(), None)
-        || Scheme::of(pan.digits()).is_some_and(|scheme| scheme != Scheme::UnionPay);
+        || Scheme::of_length(pan.digits(), pan.digits().len())
+            .is_some_and(|scheme| scheme != Scheme::UnionPay);
     // 19 and 16 digits are by far the commonest lengths; 17, 14 and 13 are rare, and often 16 with a stain.
     let length = match pan.digits().len() {
         16 | 19 => 0.0,
@@ -198,6 +249,36 @@ mod tests {
 
     fn alphabet() -> Alphabet {
         Alphabet::new(" 0123456789/", 0).unwrap()
+    }
+
+    /// What one look at a line gives.
+    fn choose_number(log_probs: &LogProbs, alphabet: &Alphabet, table: &BinTable) -> Option<Chosen<Pan>> {
+        let look = [score_numbers(log_probs, alphabet, table)];
+        let (_, index, prob) = pool(&look)?;
+        Some(chosen_number(&look[0][index], prob, log_probs, alphabet))
+    }
+
+    #[test]
+    fn looks_that_agree_are_surer_than_each_and_one_that_differs_makes_doubt() {
+        let table = BinTable::embedded();
+        let look = |doubt: (usize, char, f32)| {
+            score_numbers(&columns(&alphabet(), "5425 2334 3010 9903", &[doubt]), &alphabet(), table)
+        };
+        // Each doubts another digit; the doubt's alternative passes Luhn no more than the truth fails it.
+        let (first, second) = (look((2, '8', 0.9)), look((13, '7', 0.9)));
+        let prob = |looks: &[Vec<Scored>]| {
+            let (look, index, prob) = pool(looks).unwrap();
+            (looks[look][index].pan.digits().to_owned(), prob)
+        };
+        let (one, two) = (prob(std::slice::from_ref(&first)).1, prob(&[first, second]));
+        assert_eq!(two.0, "5425233430109903");
+        assert!(two.1 > one, "{} after {one}", two.1);
+
+        let other = score_numbers(&columns(&alphabet(), "4539 5787 6362 1486", &[]), &alphabet(), table);
+        let clear = score_numbers(&columns(&alphabet(), "5425 2334 3010 9903", &[]), &alphabet(), table);
+        assert!(prob(&[clear, other]).1 < 0.6);
+        assert!(pool(&[]).is_none());
+        assert!(pool(&[Vec::new(), Vec::new()]).is_none());
     }
 
     #[test]
