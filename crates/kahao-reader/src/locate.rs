@@ -39,9 +39,10 @@ const STEEP_LINE: f32 = 0.17;
 const SECOND_LOOK: f32 = 1.5;
 /// Side of the look at a line that could not be read.
 const CLOSE_LOOK: f32 = 1.2;
-/// Where dates are looked for: from and to along the number, from and to below its top, in lengths of it. On labelled
-/// pictures dates begin at the number's own beginning and end at two thirds of it.
-const DATES_VIEW: [f32; 4] = [-0.02, 0.78, -0.1, 0.7];
+/// The middle of the look for dates, along a number and below its top-left corner, and the look's side, in lengths of it:
+/// on labelled pictures dates begin at the number's own beginning and end at two thirds of it.
+const DATES_CENTRE: (f32, f32) = (0.38, 0.3);
+const DATES_LOOK: f32 = 0.8;
 /// Lines that get a second look in one picture.
 const MAX_SECOND_LOOKS: usize = 4;
 
@@ -100,9 +101,9 @@ impl Locator {
     pub(crate) fn look_for_dates(&self, photo: &Photo, number: &Quad) -> Result<Vec<TextLine>, ReadError> {
         let [left, right, ..] = number.0;
         let (dx, dy) = (right.x - left.x, right.y - left.y);
-        let [x0, x1, y0, y1] = DATES_VIEW;
-        let at = |x: f32, y: f32| Point::new(left.x + x * dx - y * dy, left.y + x * dy + y * dx);
-        let view = Quad([at(x0, y0), at(x1, y0), at(x1, y1), at(x0, y1)]);
+        let (along, below) = DATES_CENTRE;
+        let centre = Point::new(left.x + along * dx - below * dy, left.y + along * dy + below * dx);
+        let view = around(number, centre, DATES_LOOK);
         let mut lines = self.look_at(photo, &view)?;
         lines.retain(|line| line.kind == LineKind::Date);
         Ok(lines)
@@ -110,7 +111,7 @@ impl Locator {
 
     /// The lines in a square about a line, as upright as the line itself, its side `lengths` of it.
     fn look_around(&self, photo: &Photo, quad: &Quad, lengths: f32) -> Result<Vec<TextLine>, ReadError> {
-        self.look_at(photo, &around(quad, lengths))
+        self.look_at(photo, &around(quad, quad.centre(), lengths))
     }
 
     /// The lines in a part of the photo.
@@ -240,10 +241,10 @@ fn touching(probs: &[f32], cells: usize) -> Vec<Vec<usize>> {
     groups
 }
 
-/// A square about a line, as upright as the line itself. What lies outside the photo shows its border.
-fn around(quad: &Quad, lengths: f32) -> Quad {
-    let [left, right, ..] = quad.0;
-    let centre = quad.centre();
+/// A square about a point, as upright as a line, its side in lengths of that line. What lies outside the photo shows its
+/// border.
+fn around(line: &Quad, centre: Point, lengths: f32) -> Quad {
+    let [left, right, ..] = line.0;
     let (dx, dy) = ((right.x - left.x) * lengths / 2.0, (right.y - left.y) * lengths / 2.0);
     Quad(
         [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
@@ -429,6 +430,23 @@ pub(crate) mod tests {
             let lines = locator(seen).locate(&photo_of_bar(320, 200, [60, 80, 200, 16])).unwrap();
             assert!(lines.is_empty(), "{corners:?}: {lines:?}");
         }
+    }
+
+    #[test]
+    fn dates_are_looked_for_below_the_number_and_come_back_in_the_photo() {
+        let photo = photo_of_bar(640, 480, [60, 80, 400, 30]);
+        // A number 400 px long makes the view 320 px wide, as wide as the network's.
+        let seen = locator(|_| {
+            votes(&[
+                (LineKind::Date, Quad::rect(100.0, 120.0, 80.0, 24.0)),
+                (LineKind::Number, Quad::rect(8.0, 40.0, 240.0, 24.0)),
+            ])
+        });
+        let dates = seen.look_for_dates(&photo, &Quad::rect(60.0, 80.0, 400.0, 30.0)).unwrap();
+        assert_eq!(dates.len(), 1, "{dates:?}");
+        let expected = Quad::rect(60.0 + 152.0 - 160.0 + 100.0, 80.0 + 120.0 - 160.0 + 120.0, 80.0, 24.0);
+        let off = dates[0].quad.0.into_iter().zip(expected.0).map(|(a, b)| a.distance(b));
+        assert!(off.fold(0.0, f32::max) < 1.0, "{:?} for {expected:?}", dates[0].quad);
     }
 
     #[test]
