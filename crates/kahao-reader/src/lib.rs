@@ -43,8 +43,8 @@ const DATE_LEGIBLE: f32 = 0.8;
 const FIRST_EXPIRY_YEAR: u16 = 2010;
 /// Lines tried in one picture: a fan of cards has about five; a picture made to be expensive has no end of them.
 const MAX_LINES: usize = 8;
-/// Date lines read for one number: two looks at VALID FROM and VALID THRU, and as many mistakes.
-const MAX_DATE_LINES: usize = 6;
+/// Date lines read for one number at a look: VALID FROM, VALID THRU, and as many mistakes.
+const MAX_DATE_LINES: usize = 4;
 
 static LOCATOR: &[u8] = include_bytes!("../../../models/locator.onnx");
 static RECOGNIZER: &[u8] = include_bytes!("../../../models/recognizer.onnx");
@@ -154,13 +154,10 @@ impl CardReader {
             let Point { x, y } = to_number.apply(line.quad.centre());
             (-0.2..1.2).contains(&x) && (1.0..6.0).contains(&y)
         };
-        let mut found: Vec<(Quad, Chosen<Expiry>)> = Vec::new();
-        let near = self.locator.look_for_dates(photo, number)?;
-        for line in lines.iter().chain(&near).filter(below).take(MAX_DATE_LINES) {
-            let Some(log_probs) = self.columns(photo, &line.quad)? else { continue };
-            for date in parse::choose_dates(&log_probs, &self.recognizer.alphabet) {
-                found.push((line.quad, date));
-            }
+        let mut found = self.dates_on(photo, lines.iter().filter(below))?;
+        if found.iter().all(|(_, date)| date.prob < SURE) {
+            let near = self.locator.look_for_dates(photo, number)?;
+            found.extend(self.dates_on(photo, near.iter().filter(below))?);
         }
         // Of several readings at one place the surest counts.
         found.sort_by(|a, b| b.1.prob.total_cmp(&a.1.prob));
@@ -175,6 +172,21 @@ impl CardReader {
         }
         dates.sort_by_key(|(_, date)| date.value);
         Ok(dates.into_iter().map(|(quad, date)| field(date, &quad, photo.to_original())).collect())
+    }
+
+    /// Every date that some lines say, with its line's quad.
+    fn dates_on<'l>(
+        &self,
+        photo: &Photo,
+        lines: impl Iterator<Item = &'l TextLine>,
+    ) -> Result<Vec<(Quad, Chosen<Expiry>)>, ReadError> {
+        let mut found = Vec::new();
+        for line in lines.take(MAX_DATE_LINES) {
+            let Some(log_probs) = self.columns(photo, &line.quad)? else { continue };
+            let dates = parse::choose_dates(&log_probs, &self.recognizer.alphabet);
+            found.extend(dates.into_iter().map(|date| (line.quad, date)));
+        }
+        Ok(found)
     }
 
     fn columns(&self, photo: &Photo, quad: &Quad) -> Result<Option<LogProbs>, ReadError> {

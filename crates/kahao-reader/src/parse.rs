@@ -162,29 +162,28 @@ pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Cho
     let candidates = beam_search(log_probs, alphabet, BEAM_WIDTH, MAX_SYMBOLS);
     // Neighbours of a date that are hard to tell make many texts of the same date: more than the beam holds.
     let total: f32 = candidates.iter().map(|candidate| candidate.log_prob.exp()).sum();
-    let dated: Vec<(&Candidate, Vec<(Expiry, Range<usize>)>)> =
-        candidates.iter().map(|candidate| (candidate, dates_in(&candidate.text))).collect();
-    let share = |expiry: Expiry| {
-        let saying = dated.iter().filter(|(_, dates)| dates.iter().any(|(other, _)| *other == expiry));
-        saying.map(|(candidate, _)| candidate.log_prob.exp()).sum::<f32>() / total
-    };
+    let dated: Vec<(&Candidate, Expiry, Range<usize>)> = candidates
+        .iter()
+        .flat_map(|candidate| {
+            dates_in(&candidate.text).into_iter().map(move |(date, at)| (candidate, date, at))
+        })
+        .collect();
     let mut chosen: Vec<Chosen<Expiry>> = Vec::new();
-    for (candidate, dates) in &dated {
-        for (expiry, place) in dates {
-            let prob = share(*expiry);
-            if prob >= 0.5 && chosen.iter().all(|known| known.value != *expiry) {
-                let printed = |text: &str| text.chars().filter(|symbol| *symbol != ' ').count();
-                let chars = characters(log_probs, alphabet, &candidate.text);
-                let (before, own) =
-                    (printed(&candidate.text[..place.start]), printed(&candidate.text[place.clone()]));
-                chosen.push(Chosen {
-                    value: *expiry,
-                    text: candidate.text[place.clone()].to_owned(),
-                    prob: prob.min(1.0),
-                    chars: chars.into_iter().skip(before).take(own).collect(),
-                });
-            }
+    for (candidate, date, at) in &dated {
+        let saying = dated.iter().filter(|(_, other, _)| other == date);
+        let prob = saying.map(|(candidate, ..)| candidate.log_prob.exp()).sum::<f32>() / total;
+        if prob < 0.5 || chosen.iter().any(|known| known.value == *date) {
+            continue;
         }
+        let printed = |text: &str| text.chars().filter(|symbol| *symbol != ' ').count();
+        let (before, text) = (&candidate.text[..at.start], &candidate.text[at.clone()]);
+        let chars = characters(log_probs, alphabet, &candidate.text);
+        chosen.push(Chosen {
+            value: *date,
+            text: text.to_owned(),
+            prob: prob.min(1.0),
+            chars: chars.into_iter().skip(printed(before)).take(printed(text)).collect(),
+        });
     }
     chosen
 }
@@ -192,7 +191,9 @@ pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Cho
 /// The dates in a text with their places: MM/YY, MM/YYYY or YYYY/MM, whatever stands around them; a short line's strip
 /// shows its neighbours too.
 fn dates_in(text: &str) -> Vec<(Expiry, Range<usize>)> {
-    text.match_indices('/').filter_map(|(slash, _)| date_at(text, slash)).collect()
+    let mut dates: Vec<_> = text.match_indices('/').filter_map(|(slash, _)| date_at(text, slash)).collect();
+    dates.dedup_by_key(|(date, _)| *date);
+    dates
 }
 
 /// The date around a slash.

@@ -36,6 +36,9 @@ pub(crate) struct Date {
     pub(crate) above: &'static str,
 }
 
+/// Year of the earliest expiry: real cards with an older date alone show that of issue.
+const FIRST_EXPIRY: usize = 2010;
+
 /// How often a card has an expiry date.
 pub(crate) const DATE_CHANCE: f32 = 0.65;
 
@@ -134,14 +137,18 @@ const NAMES: [&str; 8] = [
 impl Content {
     pub(crate) fn draw(random: &mut Random) -> Self {
         let (bank, bank_latin) = *random.pick(&BANKS);
-        let expiry = random.chance(DATE_CHANCE).then(|| Date::expiry(random));
-        let valid_from = (expiry.is_some() && random.chance(0.08)).then(|| Date {
-            text: date_text(random),
+        let until = random.chance(DATE_CHANCE).then(|| match random.chance(0.06) {
+            true => Month::draw(random, 2020, 2050).in_december(), // the nominal end of many debit cards: 12/49
+            false => Month::draw(random, FIRST_EXPIRY, 2050),
+        });
+        let expiry = until.map(|until| Date::expiry(random, until));
+        let valid_from = until.filter(|_| random.chance(0.08)).map(|until| Date {
+            text: until.earlier(random).text(random),
             left: random.pick::<&str>(&FROM_LEFT),
             above: "",
         });
         let other_date = random.chance(0.2).then(|| Date {
-            text: date_text(random),
+            text: Month::draw(random, 1998, 2022).text(random),
             left: random.pick::<&str>(&OTHER_CAPTIONS),
             above: "",
         });
@@ -167,14 +174,19 @@ impl Content {
 }
 
 impl Date {
-    fn expiry(random: &mut Random) -> Self {
+    fn expiry(random: &mut Random, until: Month) -> Self {
         let (left, above) = match random.weighted(&[0.35, 0.2, 0.3, 0.15]) {
             0 => (*random.pick::<&str>(&EXPIRY_LEFT), ""),
             1 => ("", *random.pick::<&str>(&EXPIRY_ABOVE)),
             2 => (*random.pick::<&str>(&EXPIRY_LEFT[..3]), "MONTH/YEAR"),
             _ => ("", ""),
         };
-        Self { text: expiry_text(random), left, above }
+        // Seldom with the date of issue before it: 09/09-08/12.
+        let text = match random.chance(0.03) {
+            true => format!("{} {}", until.earlier(random).short(), until.short()),
+            false => until.text(random),
+        };
+        Self { text, left, above }
     }
 }
 
@@ -247,30 +259,44 @@ fn check_digit(digits: &str) -> char {
     ('0'..='9').find(passes).unwrap_or('0')
 }
 
-/// Month and year, each as likely as another.
-fn month_year(random: &mut Random) -> (usize, usize) {
-    (random.int(1, 13), random.int(2000, 2050))
-}
+/// A month counted from January 2000.
+#[derive(Clone, Copy)]
+struct Month(i32);
 
-fn date_text(random: &mut Random) -> String {
-    let (month, year) = month_year(random);
-    match random.weighted(&[8.0, 1.0, 0.8]) {
-        0 => format!("{month:02}/{:02}", year % 100),
-        1 => format!("{month:02}/{year}"),
-        _ => format!("{year}/{month:02}"),
+impl Month {
+    /// One of the years `from..to`, each month as likely as another.
+    fn draw(random: &mut Random, from: usize, to: usize) -> Self {
+        Self((random.int(from, to) as i32 - 2000) * 12 + random.int(0, 12) as i32)
     }
-}
 
-/// An expiry date, seldom with the date of issue before it: 09/09-08/12.
-fn expiry_text(random: &mut Random) -> String {
-    if random.chance(0.03) {
-        let ((from_month, from_year), (month, year)) = (month_year(random), month_year(random));
-        return format!("{from_month:02}/{:02} {month:02}/{:02}", from_year % 100, year % 100);
+    /// One to ten years before this one.
+    fn earlier(self, random: &mut Random) -> Self {
+        Self(self.0 - random.int(12, 121) as i32)
     }
-    if random.chance(0.06) {
-        return format!("12/{:02}", random.int(20, 50)); // the nominal end of many debit cards: 12/49
+
+    fn in_december(self) -> Self {
+        Self(self.0.div_euclid(12) * 12 + 11)
     }
-    date_text(random)
+
+    fn parts(self) -> (i32, i32) {
+        (self.0.rem_euclid(12) + 1, 2000 + self.0.div_euclid(12))
+    }
+
+    /// MM/YY.
+    fn short(self) -> String {
+        let (month, year) = self.parts();
+        format!("{month:02}/{:02}", year % 100)
+    }
+
+    /// In one of the forms that cards print.
+    fn text(self, random: &mut Random) -> String {
+        let (month, year) = self.parts();
+        match random.weighted(&[8.0, 1.0, 0.8]) {
+            0 => self.short(),
+            1 => format!("{month:02}/{year}"),
+            _ => format!("{year}/{month:02}"),
+        }
+    }
 }
 
 #[cfg(test)]
