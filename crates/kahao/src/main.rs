@@ -27,7 +27,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use kahao_reader::card::BinTable;
 
-use commands::{bin, health, keys, read, serve};
+use commands::{bin, eval, health, keys, read, serve};
 
 /// Reads bank cards: number, issuer, type and expiry date from a picture, on your own machine.
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ enum Command {
     Bin(bin::BinConfig),
     /// Make and change the keys that open the service
     Keys(keys::KeysConfig),
+    /// Measure the reading on pictures whose numbers are known
+    Eval(eval::EvalConfig),
     /// Ask whether a service is ready: exit status 0 when it is
     Health(health::HealthConfig),
 }
@@ -64,6 +66,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Read(config) => read::run(&config),
         Command::Bin(config) => bin::run(&config),
         Command::Keys(config) => keys::run(config),
+        Command::Eval(config) => eval::run(&config),
         Command::Health(config) => health::run(&config),
     }
 }

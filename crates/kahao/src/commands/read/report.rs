@@ -6,7 +6,7 @@ use std::path::Path;
 use kahao_reader::CardReading;
 use serde::Serialize;
 
-use super::{FileError, Outcome};
+use crate::commands::pictures::{FileError, Outcome};
 use crate::commands::table::pad;
 use crate::error::ApiError;
 use crate::response::{Answer, Envelope};

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use kahao_reader::ReadError;
 
 use super::*;
@@ -5,7 +7,7 @@ use crate::response::tests::reading;
 
 fn config(format: &str, detail: bool) -> ReadConfig {
     let format = FormatFlags { json: format == "json", csv: format == "csv", table: format == "table" };
-    ReadConfig { paths: Vec::new(), format, detail, jobs: 0, issuers: issuers::Config::default() }
+    ReadConfig { paths: Vec::new(), format, detail, pictures: pictures::Config::default() }
 }
 
 /// A folder with `n` files whose content is their index.

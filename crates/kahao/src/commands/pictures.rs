@@ -1,0 +1,112 @@
+//! Reading many picture files, on as many cores as asked, in the order of the files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use kahao_reader::{CardReader, CardReading, ReadError};
+
+use crate::input::MAX_PICTURE_BYTES;
+use crate::issuers::{self, IssuerTable};
+use crate::{telemetry, workers};
+
+/// How files are read, for every command that reads some.
+#[derive(Debug, Default, clap::Args)]
+#[group(skip)]
+pub(crate) struct Config {
+    /// Pictures read at the same time; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    jobs: usize,
+    #[command(flatten)]
+    issuers: issuers::Config,
+}
+
+impl Config {
+    /// The models with the table that the settings name. From here on a panic is told in one line.
+    pub(crate) fn reader(&self) -> anyhow::Result<Box<workers::Read>> {
+        telemetry::on_panic(|place| eprintln!("kahao: the reader panicked at {place}"));
+        let table = IssuerTable::load(&self.issuers)?.current();
+        let reader = CardReader::new()?.with_table(table);
+        Ok(Box::new(move |picture: &[u8]| reader.read(picture)))
+    }
+
+    /// Threads to read on.
+    pub(crate) fn jobs(&self) -> io::Result<usize> {
+        match self.jobs {
+            0 => Ok(std::thread::available_parallelism()?.get()),
+            jobs => Ok(jobs),
+        }
+    }
+}
+
+/// What became of one file.
+pub(crate) struct Outcome {
+    pub(crate) result: Result<Vec<CardReading>, FileError>,
+    pub(crate) elapsed: Duration,
+}
+
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("cannot be opened: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("the reader panicked")]
+    Panicked,
+}
+
+/// Reads on `jobs` threads and hands the outcomes to `report` in the order of `files`, each with its index; ends
+/// early when `report` fails.
+pub(crate) fn read_all(
+    files: &[PathBuf],
+    jobs: usize,
+    read: &workers::Read,
+    mut report: impl FnMut(usize, Outcome) -> io::Result<()>,
+) -> io::Result<()> {
+    let next = AtomicUsize::new(0);
+    let (sender, outcomes) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(files.len()) {
+            let (next, sender) = (&next, sender.clone());
+            scope.spawn(move || {
+                while let Some((index, file)) = take(files, next) {
+                    let started = Instant::now();
+                    let result = read_file(file, read);
+                    if sender.send((index, Outcome { result, elapsed: started.elapsed() })).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        // Outcomes that came before their turn.
+        let mut early = BTreeMap::new();
+        let mut due = 0;
+        for (index, outcome) in outcomes {
+            early.insert(index, outcome);
+            while let Some(outcome) = early.remove(&due) {
+                report(due, outcome)?;
+                due += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn take<'f>(files: &'f [PathBuf], next: &AtomicUsize) -> Option<(usize, &'f PathBuf)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    files.get(index).map(|file| (index, file))
+}
+
+fn read_file(file: &Path, read: &workers::Read) -> Result<Vec<CardReading>, FileError> {
+    let mut bytes = Vec::new();
+    // One byte more than the limit is enough for the reader to refuse it.
+    File::open(file)?.take(MAX_PICTURE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    let reading = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&bytes)));
+    Ok(reading.map_err(|_| FileError::Panicked)??)
+}
