@@ -140,6 +140,11 @@ impl Design {
         }
     }
 
+    /// Whether the number is embossed; otherwise it is printed flat.
+    pub(crate) fn is_embossed(&self) -> bool {
+        matches!(self.print, Print::Embossed(_))
+    }
+
     /// The number's place before it is drawn: left, top, right, bottom in mm, a little loose.
     pub(crate) fn number_window(&self) -> [f32; 4] {
         [0.0, self.number[1] - 3.2, self.width, self.number[1] + self.number[2] + 3.2]

@@ -20,6 +20,15 @@ pub(crate) struct SceneLine {
     pub(crate) kind: Kind,
     pub(crate) text: String,
     pub(crate) quad: Quad,
+    /// Which card of the picture it is on.
+    pub(crate) card: usize,
+}
+
+/// A card of a picture.
+pub(crate) struct SceneCard {
+    pub(crate) is_embossed: bool,
+    /// What is printed on it, seen whole or not.
+    pub(crate) lines: Vec<Kind>,
 }
 
 /// A strip: u16 height, u16 width, u16 text bytes, grey pixels, text. Little-endian.
@@ -106,7 +115,8 @@ mod tests {
             Quad::rect(10.0, 20.0, 30.0, 4.0),
         ];
         let kinds = [(Kind::Number, 0), (Kind::OtherDate, 2)];
-        let line = |(quad, (kind, _)): (Quad, (Kind, _))| SceneLine { kind, text: "1 2".to_owned(), quad };
+        let line =
+            |(quad, (kind, _)): (Quad, (Kind, _))| SceneLine { kind, text: "1 2".to_owned(), quad, card: 0 };
         let lines: Vec<SceneLine> = quads.into_iter().zip(kinds).map(line).collect();
         let mut written = Vec::new();
         write_scene(&mut written, &[7; 12], 4, 3, &lines).unwrap();

@@ -5,6 +5,7 @@ mod art;
 mod content;
 mod decoy;
 mod design;
+mod draw;
 mod glyphs;
 mod label;
 mod print;
@@ -61,7 +62,7 @@ enum Command {
         #[arg(long, default_value = "sheet.png")]
         out: PathBuf,
     },
-    /// Write pictures with a labels.csv (file, number, valid_date, quad) into a folder
+    /// Write pictures into a folder, with the labels.csv that `kahao eval` reads
     Draw {
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -70,6 +71,9 @@ enum Command {
         /// Pixels of the longer side
         #[arg(long, default_value_t = 1000)]
         side: usize,
+        /// Only pictures without a bank card, which have digits all the same
+        #[arg(long)]
+        decoys: bool,
         #[arg(long)]
         out: PathBuf,
     },
@@ -86,7 +90,14 @@ fn main() -> anyhow::Result<()> {
             stream(count, |out, index| draw_scene(out, &mut picture_random(seed, index), &fonts, side))
         }
         Command::Sheet { seed, out } => return write_sheet(seed, &fonts, &out),
-        Command::Draw { seed, count, side, out } => return write_pictures(seed, count, side, &fonts, &out),
+        Command::Draw { seed, count, side, decoys, out } => {
+            let draw = if decoys { scene::decoy } else { scene::scene };
+            return draw::write_pictures(
+                &out,
+                (0..count).map(|index| picture_random(seed, index)),
+                |random| draw(random, &fonts, side),
+            );
+        }
     };
     match written {
         // The training script took what it wanted.
@@ -151,30 +162,6 @@ fn write_sheet(seed: u64, fonts: &Fonts, out: &Path) -> anyhow::Result<()> {
     }
     scenes.save(&scenes_out).with_context(|| format!("writing {}", scenes_out.display()))?;
     println!("{} and {}", out.display(), scenes_out.display());
-    Ok(())
-}
-
-fn write_pictures(seed: u64, count: u64, side: usize, fonts: &Fonts, out: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    let mut labels = String::from("file,number,valid_date,quad\n");
-    for index in 0..count {
-        let mut random = picture_random(seed, index);
-        let scene = scene::scene(&mut random, fonts, side);
-        let file = format!("{index:04}.jpg");
-        let rgb = scene.to_rgb(&mut random);
-        let picture = RgbImage::from_raw(scene.width as u32, scene.height as u32, rgb)
-            .context("a scene has its own size")?;
-        picture.save(out.join(&file)).with_context(|| format!("writing {file}"))?;
-        let text = |kind| scene.lines.iter().find(|line| line.kind == kind);
-        let number = text(label::Kind::Number);
-        let corners = number
-            .map(|line| line.quad.0.map(|p| format!("{:.1} {:.1}", p.x, p.y)).join(" "))
-            .unwrap_or_default();
-        let digits = number.map(|line| line.text.replace(' ', "")).unwrap_or_default();
-        let date = text(label::Kind::Date).map(|line| line.text.as_str()).unwrap_or_default();
-        labels.push_str(&format!("{file},{digits},{date},{corners}\n"));
-    }
-    std::fs::write(out.join("labels.csv"), labels).context("writing labels.csv")?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::content::DATE_CHANCE;
 use crate::decoy::Decoy;
 use crate::design::{CardLine, Design};
 use crate::glyphs::Fonts;
-use crate::label::{Kind, SceneLine};
+use crate::label::{Kind, SceneCard, SceneLine};
 use crate::raster::{Colour, Random, Raster, mix, scale, smooth};
 
 /// A drawn picture with the text lines to be found in it.
@@ -19,6 +19,7 @@ pub(crate) struct Scene {
     pub(crate) height: usize,
     pub(crate) pixels: Vec<Colour>,
     pub(crate) lines: Vec<SceneLine>,
+    pub(crate) cards: Vec<SceneCard>,
 }
 
 /// Grey by ITU-R BT.601, as decoders do it.
@@ -60,7 +61,7 @@ pub(crate) fn strip(random: &mut Random, fonts: &Fonts, width: usize, height: us
             sum
         })
         .collect();
-    let mut scene = Scene { width, height, pixels, lines: Vec::new() };
+    let mut scene = Scene { width, height, pixels, lines: Vec::new(), cards: Vec::new() };
     scene.light(random);
     (scene.expose_grey(random), text)
 }
@@ -137,7 +138,7 @@ fn ground(random: &mut Random, side: usize) -> Scene {
         *pixel = ground.pixels
             [(i / width).min(ground.height - 1) * ground.width + (i % width).min(ground.width - 1)];
     }
-    Scene { width, height, pixels, lines: Vec::new() }
+    Scene { width, height, pixels, lines: Vec::new(), cards: Vec::new() }
 }
 
 /// A picture without a bank card, as [`scene`].
@@ -246,6 +247,10 @@ impl Scene {
         };
         let density = (px_per_mm * 1.15).clamp(1.0, 14.0);
         let (raster, lines) = item.paint(fonts, density);
+        if let Item::Card(design) = item {
+            let kinds = lines.iter().map(|line| line.kind).collect();
+            self.cards.push(SceneCard { is_embossed: design.is_embossed(), lines: kinds });
+        }
         let shadow = (random.range(-2.0, 2.0), random.range(-1.0, 3.0), random.range(0.0, 0.5));
         let (low, high) = in_picture.bounding_box();
         let margin = 4.0 * px_per_mm;
@@ -282,7 +287,8 @@ impl Scene {
             && low.y > -2.0
             && high.x < self.width as f32 + 2.0
             && high.y < self.height as f32 + 2.0;
-        inside.then_some(SceneLine { kind: line.kind, text: line.text, quad })
+        let card = self.cards.len().saturating_sub(1);
+        inside.then_some(SceneLine { kind: line.kind, text: line.text, quad, card })
     }
 
     fn put_finger(&mut self, random: &mut Random) {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail, ensure};
 use csv::StringRecord;
-use kahao_reader::card::{Expiry, Pan};
+use kahao_reader::card::Pan;
 use kahao_reader::geometry::{Point, Quad};
 
 /// What is known about one thing that a picture may show.
@@ -25,7 +25,8 @@ pub(super) struct Label {
     pub(super) file: String,
     pub(super) path: PathBuf,
     pub(super) number: Truth<Pan>,
-    pub(super) valid_date: Truth<Expiry>,
+    /// `MM/YY`, as the answer has it. Specimens print months and years that no card in use can carry.
+    pub(super) valid_date: Truth<String>,
     pub(super) kind: String,
     pub(super) print: String,
     pub(super) turn: String,
@@ -110,8 +111,7 @@ impl Row<'_> {
         }
         let number =
             self.truth("number", "13 to 19 digits, nothing, or hold a ?", |text| text.parse().ok())?;
-        let valid_date =
-            self.truth("valid_date", "MM/YY from 01/00 to 12/49, nothing, or a ?", parse_date)?;
+        let valid_date = self.truth("valid_date", "MM/YY, nothing, or a ?", parse_date)?;
         let cards: u32 = match self.cell("cards") {
             "" => 1,
             count => count.parse().map_err(|_| "cards must be how many cards the picture shows")?,
@@ -151,10 +151,10 @@ impl Row<'_> {
     }
 }
 
-/// `MM/YY`, as the answer has it.
-fn parse_date(text: &str) -> Option<Expiry> {
-    let (month, year) = text.split_once('/').filter(|_| text.len() == 5)?;
-    Expiry::new(month.parse().ok()?, 2000 + year.parse::<u16>().ok()?)
+fn parse_date(text: &str) -> Option<String> {
+    let is_date =
+        text.bytes().enumerate().all(|(at, byte)| if at == 2 { byte == b'/' } else { byte.is_ascii_digit() });
+    (is_date && text.len() == 5).then(|| text.to_owned())
 }
 
 fn parse_quad(text: &str) -> Option<Quad> {
@@ -199,7 +199,7 @@ mod tests {
         let labels = read(&csv, None, &[]).unwrap();
         let Truth::Known(number) = &labels[0].number else { panic!("the number is known") };
         assert_eq!(number.digits(), "4111111111111111");
-        assert_eq!(labels[0].valid_date, Truth::Known(Expiry::new(9, 2027).unwrap()));
+        assert_eq!(labels[0].valid_date, Truth::Known("09/27".to_owned()));
         assert!(labels[0].is_one_of_several && !labels[1].is_one_of_several);
         assert_eq!(labels[0].quad, Some(Quad::rect(1.0, 2.0, 10.0, 3.0)));
         let Label { kind, print, turn, bank, .. } = &labels[0];
@@ -230,7 +230,7 @@ mod tests {
     fn all_faults_are_told_without_a_number() {
         let labels = "file,number,valid_date,cards,quad\n\
             a.jpg,411111111111,,,\n\
-            a.jpg,,13/27,,\n\
+            a.jpg,,9/27,,\n\
             a.jpg,,09/2027,,\n\
             a.jpg,,,many,\n\
             a.jpg,,,,1 2 3\n\

@@ -127,7 +127,7 @@ impl Tally {
         let read: Vec<_> = cards
             .iter()
             .filter(|card| !label.is_one_of_several || is_labelled(card, label))
-            .filter_map(|card| card.valid_date.as_ref().map(|date| date.value))
+            .filter_map(|card| card.valid_date.as_ref().map(|date| date.value.to_string()))
             .collect();
         let dates = &mut self.dates;
         let count = match &label.valid_date {

@@ -1,0 +1,199 @@
+//! Pictures in files, with the labels that `kahao eval` reads: a test set.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use image::RgbImage;
+use kahao_reader::geometry::Quad;
+
+use crate::label::Kind;
+use crate::raster::Random;
+use crate::scene::Scene;
+
+/// Columns of labels.csv.
+const HEADER: &str = "file,kind,number,valid_date,print,orientation,cards,quad\n";
+
+/// Draws a picture with each of `randoms` into a folder, and writes what they show beside them.
+pub(crate) fn write_pictures(
+    folder: &Path,
+    randoms: impl Iterator<Item = Random>,
+    draw: impl Fn(&mut Random) -> Scene,
+) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let mut labels = String::from(HEADER);
+    for (index, mut random) in randoms.enumerate() {
+        let scene = draw(&mut random);
+        let file = format!("{index:04}.jpg");
+        let rgb = scene.to_rgb(&mut random);
+        let picture = RgbImage::from_raw(scene.width as u32, scene.height as u32, rgb)
+            .context("a scene has its own size")?;
+        picture.save(folder.join(&file)).with_context(|| format!("writing {file}"))?;
+        labels.push_str(&label(&file, &scene));
+    }
+    std::fs::write(folder.join("labels.csv"), labels).context("writing labels.csv")
+}
+
+/// A line of labels.csv. The first number that is seen whole is the labelled one.
+fn label(file: &str, scene: &Scene) -> String {
+    let cards = scene.cards.len();
+    let kind = if cards == 0 { "decoy" } else { "rendered" };
+    let Some(number) = scene.lines.iter().find(|line| line.kind == Kind::Number) else {
+        // Of a number that is cropped or covered nobody can tell what a reader should make of it.
+        let has_number = scene.cards.iter().any(|card| card.lines.contains(&Kind::Number));
+        let unknown = if has_number { "?" } else { "" };
+        return format!("{file},{kind},{unknown},{unknown},,,{cards},\n");
+    };
+    let digits = number.text.replace(' ', "");
+    let date = expiry(scene, number.card);
+    let print = if scene.cards[number.card].is_embossed { "embossed" } else { "flat" };
+    let corners = number.quad.0.map(|p| format!("{:.1} {:.1}", p.x, p.y)).join(" ");
+    format!("{file},{kind},{digits},{date},{print},{},{cards},{corners}\n", orientation(&number.quad))
+}
+
+/// The expiry of a card as `MM/YY`, "" when it has none, "?" when a date of it is not seen whole: the latest, for
+/// dates are drawn at random, and one before VALID FROM is none.
+fn expiry(scene: &Scene, card: usize) -> String {
+    let printed = scene.cards[card].lines.iter().filter(|kind| **kind == Kind::Date).count();
+    let seen: Vec<&str> = scene
+        .lines
+        .iter()
+        .filter(|line| line.card == card && line.kind == Kind::Date)
+        .map(|line| line.text.as_str())
+        .collect();
+    if seen.len() < printed {
+        return "?".to_owned();
+    }
+    let latest = seen.into_iter().flat_map(|text| text.split(' ')).filter_map(parse_date).max();
+    latest.map(|(year, month)| format!("{month:02}/{:02}", year % 100)).unwrap_or_default()
+}
+
+/// Year and month of a date as `content.rs` writes them: MM/YY, MM/YYYY, YYYY/MM.
+fn parse_date(text: &str) -> Option<(u32, u32)> {
+    let (left, right) = text.split_once('/')?;
+    let (month, year) = if left.len() == 4 { (right, left) } else { (left, right) };
+    let (month, year) = (month.parse().ok()?, year.parse::<u32>().ok()?);
+    Some((if year < 100 { 2000 + year } else { year }, month))
+}
+
+/// Degrees that the text is turned clockwise when that is about a whole quarter, otherwise `tilted`.
+fn orientation(quad: &Quad) -> &'static str {
+    const TURNS: [&str; 4] = ["0", "90", "180", "270"];
+    let [start, end, ..] = quad.0;
+    let quarters = (end.y - start.y).atan2(end.x - start.x) / std::f32::consts::FRAC_PI_2;
+    let nearest = quarters.round();
+    // 10 degrees: what the reader takes at the first look.
+    if (quarters - nearest).abs() > 10.0 / 90.0 {
+        return "tilted";
+    }
+    TURNS[(nearest as i32).rem_euclid(4) as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use kahao_reader::geometry::Point;
+
+    use super::*;
+    use crate::label::{SceneCard, SceneLine};
+
+    #[test]
+    fn dates_as_they_are_printed() {
+        for (text, date) in [
+            ("03/07", Some((2007, 3))),
+            ("11/2031", Some((2031, 11))),
+            ("2024/12", Some((2024, 12))),
+            ("0200", None),
+        ] {
+            assert_eq!(parse_date(text), date, "{text}");
+        }
+    }
+
+    #[test]
+    fn turns() {
+        let line = |degrees: f32| {
+            let at = |x: f32, y: f32| {
+                let (sin, cos) = degrees.to_radians().sin_cos();
+                Point::new(x * cos - y * sin, x * sin + y * cos)
+            };
+            Quad([at(0.0, 0.0), at(90.0, 0.0), at(90.0, 9.0), at(0.0, 9.0)])
+        };
+        for (degrees, turn) in [
+            (0.0, "0"),
+            (-9.0, "0"),
+            (351.0, "0"),
+            (12.0, "tilted"),
+            (81.0, "90"),
+            (175.0, "180"),
+            (185.0, "180"),
+            (-95.0, "270"),
+        ] {
+            assert_eq!(orientation(&line(degrees)), turn, "{degrees}");
+        }
+    }
+
+    /// A picture of cards with the lines they have, of which those with a text are seen whole.
+    fn scene(cards: &[&[(Kind, &str)]]) -> Scene {
+        let mut scene =
+            Scene { width: 0, height: 0, pixels: Vec::new(), lines: Vec::new(), cards: Vec::new() };
+        for (card, lines) in cards.iter().enumerate() {
+            let kinds = lines.iter().map(|(kind, _)| *kind).collect();
+            scene.cards.push(SceneCard { is_embossed: card == 0, lines: kinds });
+            scene.lines.extend(lines.iter().filter(|(_, text)| !text.is_empty()).map(|(kind, text)| {
+                SceneLine {
+                    kind: *kind,
+                    text: (*text).to_owned(),
+                    quad: Quad::rect(1.0, 2.0, 9.0, 3.0),
+                    card,
+                }
+            }));
+        }
+        scene
+    }
+
+    #[test]
+    fn what_pictures_show() {
+        use Kind::{Date, Number, OtherDate};
+        const CORNERS: &str = "1.0 2.0 10.0 2.0 10.0 5.0 1.0 5.0";
+        for (cards, expected) in [
+            (&[][..], "decoy,,,,,0,"),
+            (&[&[(OtherDate, "01/06")][..]][..], "rendered,,,,,1,"),
+            (&[&[(Number, "")]], "rendered,?,?,,,1,"),
+            (&[&[(Number, "41 11")]], "rendered,4111,,embossed,0,1,C"),
+            (
+                &[&[(Number, "41 11"), (Date, "2024/12"), (OtherDate, "01/30")]],
+                "rendered,4111,12/24,embossed,0,1,C",
+            ),
+            (&[&[(Number, "41 11"), (Date, "09/09 08/12")]], "rendered,4111,08/12,embossed,0,1,C"),
+            (
+                &[&[(Number, "41 11"), (Date, "08/12"), (Date, "10/2011")]],
+                "rendered,4111,08/12,embossed,0,1,C",
+            ),
+            (&[&[(Number, "41 11"), (Date, ""), (Date, "09/09")]], "rendered,4111,?,embossed,0,1,C"),
+            (
+                &[&[(Number, ""), (Date, "01/40")], &[(Number, "62 22"), (Date, "02/30")]],
+                "rendered,6222,02/30,flat,0,2,C",
+            ),
+        ] {
+            let expected = format!("a.jpg,{}\n", expected.replace('C', CORNERS));
+            assert_eq!(label("a.jpg", &scene(cards)), expected);
+        }
+    }
+
+    #[test]
+    fn every_picture_has_its_file_and_its_line() {
+        let folder = std::env::temp_dir().join(format!("kahao-synth-{}", std::process::id()));
+        let draw = |random: &mut Random| {
+            let pixels = vec![[random.range(0.0, 1.0); 3]; 30 * 20];
+            Scene { width: 30, height: 20, pixels, ..scene(&[]) }
+        };
+        write_pictures(&folder, (0..3).map(Random::new), draw).unwrap();
+        let labels = std::fs::read_to_string(folder.join("labels.csv")).unwrap();
+        let lines: Vec<&str> = labels.lines().collect();
+        assert_eq!(format!("{}\n", lines[0]), HEADER);
+        for (index, line) in lines[1..].iter().enumerate() {
+            assert_eq!(*line, format!("{index:04}.jpg,decoy,,,,,0,"));
+            assert_eq!(image::image_dimensions(folder.join(&line[..8])).unwrap(), (30, 20));
+        }
+        assert_eq!(lines.len(), 4);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
