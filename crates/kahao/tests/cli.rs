@@ -476,3 +476,85 @@ fn read_says_which_files_were_not_read() {
         assert!(line["elapsed_ms"].is_u64() && line["data"] == serde_json::json!({}));
     }
 }
+
+/// The folder of drawn cards, and the numbers on them.
+fn drawn_cards() -> (std::path::PathBuf, Vec<String>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/cards");
+    let labels = std::fs::read_to_string(folder.join("labels.csv")).unwrap();
+    let numbers: Vec<String> =
+        labels.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(numbers.len(), 6);
+    (folder, numbers)
+}
+
+#[test]
+fn eval_measures_a_labelled_folder_and_tells_no_number() {
+    let (folder, numbers) = drawn_cards();
+    let json = kahao(&["eval", "labels.csv", "--json", "--min-right", "0.8"], &folder);
+    assert_eq!(json.status.code(), Some(0), "{}", text(&json.stderr));
+    let figures: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(
+        (&figures["pictures"], &figures["numbers"]["all"]["read_right"]["of"]),
+        (&6.into(), &6.into())
+    );
+    let right = figures["numbers"]["all"]["right"].as_u64().unwrap();
+    assert!(right >= 5, "{figures}");
+    assert_eq!(figures["corners_off"]["count"], right);
+    assert!(figures["corners_off"]["median"].as_f64().unwrap() < 0.5, "{figures}");
+    let buckets = figures["numbers"]["buckets"].as_array().unwrap();
+    let names: Vec<&str> = buckets.iter().map(|bucket| bucket["by"].as_str().unwrap()).collect();
+    assert!(names.contains(&"digits") && names.contains(&"tilt"), "{names:?}");
+
+    let table = kahao(&["eval", "labels.csv", "--only", "file=flat-19.jpg,flat-dated.jpg"], &folder);
+    assert!(text(&table.stdout).starts_with("2 pictures, 2 with a legible number\n"), "{table:?}");
+    for said in [json.stdout, json.stderr, table.stdout, table.stderr].map(|bytes| text(&bytes)) {
+        assert!(!numbers.iter().any(|number| said.contains(number)), "{said}");
+    }
+}
+
+#[test]
+fn eval_fails_when_too_few_are_right() {
+    let (cards, numbers) = drawn_cards();
+    let folder = tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("cards")).unwrap();
+    std::fs::copy(cards.join("flat-dated.jpg"), folder.path().join("cards/a.jpg")).unwrap();
+    std::fs::write(folder.path().join("labels.csv"), "file,number\na.jpg,4111111111111111\n").unwrap();
+    let output = kahao(&["eval", "labels.csv", "--min-right", "0.5"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    let (said, table) = (text(&output.stderr), text(&output.stdout));
+    assert!(
+        said.starts_with("kahao: of the legible numbers 0 of 1, 0.0 % (0.0 to 79.3) are as labelled"),
+        "{said}"
+    );
+    assert!(table.contains("a.jpg: ") && table.contains(" of 16 digits wrong\n"), "{table}");
+    assert!(!numbers.iter().any(|number| table.contains(number) || said.contains(number)));
+
+    std::fs::write(folder.path().join("labels.csv"), "file,number\na.jpg,\n").unwrap();
+    let output = kahao(&["eval", "labels.csv", "--min-unread", "1"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("a.jpg: a number was read where there is none"));
+    let output = kahao(&["eval", "labels.csv", "--min-right", "0.5"], folder.path());
+    assert_eq!(output.status.code(), Some(2), "nothing was measured");
+    assert!(text(&output.stderr).starts_with("kahao: the labels have no legible numbers"));
+}
+
+#[test]
+fn eval_refuses_unusable_arguments() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join("labels.csv"), "file,number\na.jpg,411111111111\n").unwrap();
+    for (args, part) in [
+        (&["eval"][..], "required"),
+        (&["eval", "none.csv"], "the labels none.csv cannot be read"),
+        (&["eval", "labels.csv"], "line 2: there is no file a.jpg"),
+        (&["eval", "labels.csv", "--only", "kind=photo"], "the labels labels.csv have no column kind"),
+        (&["eval", "labels.csv", "--only", "file=b.jpg"], "no label is left"),
+        (&["eval", "labels.csv", "--only", "photo"], "name a column and its values"),
+        (&["eval", "labels.csv", "--min-right", "85"], "a share is a number from 0 to 1"),
+    ] {
+        let said = complaint(args, folder.path(), 2);
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
+    std::fs::write(folder.path().join("a.jpg"), "").unwrap();
+    let said = complaint(&["eval", "labels.csv"], folder.path(), 2);
+    assert!(said.contains("line 2: number must be 13 to 19 digits") && !said.contains("4111"), "{said}");
+}

@@ -61,24 +61,27 @@ pub(crate) fn run(config: &EvalConfig) -> anyhow::Result<ExitCode> {
     let figures = measure(&labels, jobs, &*read)?;
     write(&figures, config.json).context("cannot write to standard output")?;
     let checks = [
-        (config.min_right, &figures.numbers.all.read_right, "legible numbers were read whole"),
-        (config.min_unread, &figures.left_unread, "pictures without a number were left unread"),
+        (config.min_right, figures.numbers.all.read_right, "legible numbers"),
+        (config.min_unread, figures.left_unread, "pictures without a number"),
     ];
     let mut reached = true;
-    for (least, share, what) in checks {
+    for (least, share, of_what) in checks {
         let Some(least) = least else { continue };
-        reached &= is_reached(least, share, what)?;
+        reached &= is_reached(least, share, of_what)?;
     }
     Ok(ExitCode::from(u8::from(!reached)))
 }
 
 /// Whether a share is at least `least`; standard error tells when not. Nothing counted proves nothing.
-fn is_reached(least: f64, share: &Share, what: &str) -> anyhow::Result<bool> {
+fn is_reached(least: f64, share: Share, of_what: &str) -> anyhow::Result<bool> {
     let Some(value) = share.share else {
-        bail!("no {what} because the labels have none: leave the least share out")
+        bail!("the labels have no {of_what}: ask for no share of them");
     };
     if value < least {
-        eprintln!("kahao: {share} {what}, less than {:.1} %", 100.0 * least);
+        eprintln!(
+            "kahao: of the {of_what} {share} are as labelled, less than the {:.1} % asked for",
+            100.0 * least
+        );
     }
     Ok(value >= least)
 }

@@ -218,6 +218,6 @@ fn least_shares() {
     for (least, part, of, reached) in
         [(0.9, 9, 10, Some(true)), (0.91, 9, 10, Some(false)), (0.0, 0, 1, Some(true)), (0.5, 0, 0, None)]
     {
-        assert_eq!(is_reached(least, &Share::new(part, of), "read").ok(), reached, "{least}");
+        assert_eq!(is_reached(least, Share::new(part, of), "numbers").ok(), reached, "{least}");
     }
 }
