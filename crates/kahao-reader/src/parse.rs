@@ -189,9 +189,16 @@ pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Cho
 }
 
 /// The dates in a text with their places: MM/YY, MM/YYYY or YYYY/MM, whatever stands around them; a short line's strip
-/// shows its neighbours too.
+/// shows its neighbours too. A date with a day (2008/03/14) is none of these: cards expire at the end of a month.
 fn dates_in(text: &str) -> Vec<(Expiry, Range<usize>)> {
-    let mut dates: Vec<_> = text.match_indices('/').filter_map(|(slash, _)| date_at(text, slash)).collect();
+    let slashes: Vec<usize> = text.match_indices('/').map(|(slash, _)| slash).collect();
+    let tells_a_day = |a: usize, b: usize| (b - a).saturating_sub(1) <= 2 && !text[a..b].contains(' ');
+    let alone = |at: usize| {
+        let before = at.checked_sub(1).is_some_and(|before| tells_a_day(slashes[before], slashes[at]));
+        !before && slashes.get(at + 1).is_none_or(|&after| !tells_a_day(slashes[at], after))
+    };
+    let mut dates: Vec<_> =
+        (0..slashes.len()).filter(|&at| alone(at)).filter_map(|at| date_at(text, slashes[at])).collect();
     dates.dedup_by_key(|(date, _)| *date);
     dates
 }
@@ -326,6 +333,9 @@ mod tests {
             ("10/2662", vec![("10/26", "10/26")]),
             ("8 01/27", vec![("01/27", "01/27")]),
             ("801/27", vec![("01/27", "01/27")]),
+            ("10/1210/20", vec![("10/12", "10/12"), ("10/20", "10/20")]),
+            ("2008/03/14", vec![]),
+            ("03/14/08", vec![]),
             ("4 2/25", vec![]),
             ("13/27", vec![]),
             ("00/27", vec![]),

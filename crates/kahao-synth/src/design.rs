@@ -44,6 +44,8 @@ pub(crate) struct Design {
     is_back: bool,
     /// Fronts and backs without a number exist.
     has_number: bool,
+    /// Tells its lines without putting them on the card.
+    is_bare: bool,
     seed: u32,
 }
 
@@ -58,6 +60,11 @@ impl Design {
             design.content.valid_from = None;
         }
         design
+    }
+
+    /// The same card before number, dates and holder were put on it.
+    pub(crate) fn bare(self) -> Self {
+        Self { is_bare: true, ..self }
     }
 
     /// The front of a card with a number.
@@ -136,6 +143,7 @@ impl Design {
             repeated_bin: embossed && random.chance(0.45),
             is_back: false,
             has_number: true,
+            is_bare: false,
             seed: random.seed() as u32,
         }
     }
@@ -166,21 +174,19 @@ impl Design {
         self.art.fill(&mut raster);
         self.paint_marks(&mut raster, fonts, &mut random);
         self.paint_captions(&mut raster, fonts, &mut random);
+        let bare = self.is_bare.then(|| raster.pixels.clone());
         let mut lines = Vec::new();
         self.paint_dates(&mut raster, fonts, &mut random, &mut lines);
-        if !self.has_number {
-            return (raster, lines);
+        if self.has_number {
+            let [x, y, size, spread] = self.number;
+            let (text, place) = (&self.content.number, [x, y, size, spread]);
+            let line = match &self.print {
+                Print::Embossed(emboss) => emboss.line(&mut raster, text, place, &mut random),
+                Print::Flat(ink) => ink.line(&mut raster, &fonts.numbers, text, place, &mut random),
+            };
+            lines.insert(0, card_line(Kind::Number, line));
         }
-        let [x, y, size, spread] = self.number;
-        let line = match &self.print {
-            Print::Embossed(emboss) => {
-                emboss.line(&mut raster, &self.content.number, [x, y, size, spread], &mut random)
-            }
-            Print::Flat(ink) => {
-                ink.line(&mut raster, &fonts.numbers, &self.content.number, [x, y, size, spread], &mut random)
-            }
-        };
-        lines.insert(0, card_line(Kind::Number, line));
+        raster.pixels = bare.unwrap_or(raster.pixels);
         (raster, lines)
     }
 

@@ -79,6 +79,9 @@ enum Command {
     },
 }
 
+/// Draws a scene of a longer side of so many px.
+type DrawScene = fn(&mut Random, &Fonts, usize) -> scene::Scene;
+
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let fonts = Fonts::load(&arguments.fonts)?;
@@ -91,11 +94,13 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Sheet { seed, out } => return write_sheet(seed, &fonts, &out),
         Command::Draw { seed, count, side, decoys, out } => {
-            let draw = if decoys { scene::decoy } else { scene::scene };
+            let (draw, draw_bare): (DrawScene, DrawScene) =
+                if decoys { (scene::decoy, scene::decoy) } else { (scene::scene, scene::bare_scene) };
             return draw::write_pictures(
                 &out,
                 (0..count).map(|index| picture_random(seed, index)),
                 |random| draw(random, &fonts, side),
+                |random| draw_bare(random, &fonts, side),
             );
         }
     };

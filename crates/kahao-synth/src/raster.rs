@@ -86,6 +86,7 @@ impl Raster {
 }
 
 /// Seeded random numbers: same seed, same pictures.
+#[derive(Clone)]
 pub(crate) struct Random(fastrand::Rng);
 
 impl Random {

@@ -106,6 +106,15 @@ const DECOYS: f32 = 0.09;
 
 /// A whole picture whose longer side has `side` px.
 pub(crate) fn scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
+    scene_of(random, fonts, side, |card| card)
+}
+
+/// The picture that [`scene`] draws with the same random numbers, its cards still without number, dates and holder.
+pub(crate) fn bare_scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
+    scene_of(random, fonts, side, Design::bare)
+}
+
+fn scene_of(random: &mut Random, fonts: &Fonts, side: usize, finish: fn(Design) -> Design) -> Scene {
     if random.chance(DECOYS) {
         return decoy(random, fonts, side);
     }
@@ -113,7 +122,7 @@ pub(crate) fn scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
     let count = if random.chance(0.08) { random.int(2, 5) } else { 1 };
     let turn = camera_turn(random);
     for index in 0..count {
-        let card = Item::Card(Box::new(Design::draw_any(random, fonts)));
+        let card = Item::Card(Box::new(finish(Design::draw_any(random, fonts))));
         scene.lay(random, fonts, turn, (index, count), &card);
     }
     if random.chance(0.15) {
@@ -373,6 +382,13 @@ impl Scene {
         }
         let quality = random.int(25, 90) as u8;
         recompress(&bytes, self.width, self.height, quality).unwrap_or(bytes)
+    }
+
+    /// Grey 0 to 255 of the pixel at a point, before noise; the border repeats outside.
+    pub(crate) fn grey_at(&self, p: Point) -> f32 {
+        let (x, y) = (p.x.max(0.0) as usize, p.y.max(0.0) as usize);
+        let [r, g, b] = self.pixels[y.min(self.height - 1) * self.width + x.min(self.width - 1)];
+        grey([r, g, b].map(|v| v.clamp(0.0, 1.0)))
     }
 
     /// The picture in colour, 8 bits a channel, for files and contact sheets.
