@@ -100,8 +100,8 @@ drawn=$(mktemp -d)
 trap 'rm -rf "$drawn"' EXIT
 "$built/kahao-synth" draw --seed 20261124 --count 60 --out "$drawn/cards"
 "$built/kahao-synth" draw --seed 20261124 --count 30 --decoys --out "$drawn/decoys"
-"$built/kahao" eval "$drawn/cards/labels.csv" --min-right 0.65
-"$built/kahao" eval "$drawn/decoys/labels.csv" --min-unread 0.9
+"$built/kahao" eval "$drawn/cards/labels.csv" --min-right 0.75
+"$built/kahao" eval "$drawn/decoys/labels.csv" --min-unread 1
 
 step "training code"
 trainer=""

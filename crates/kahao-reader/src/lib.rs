@@ -35,9 +35,9 @@ use recognize::Recognizer;
 const LEGIBLE: f32 = 0.5;
 /// Above this probability the first strip is believed without another look.
 const SURE: f32 = 0.9;
-/// Below this probability no date is given: an expiry is never guessed. At 0.5 four of 56 real cards without an expiry
-/// got one (issue dates), at 0.8 two.
-const DATE_LEGIBLE: f32 = 0.5;
+/// Below this probability no date is given: an expiry is never guessed. Of 34 real cards with an expiry 24 were right and
+/// one wrong at 0.5, 23 and none from 0.6 to 0.67; of 104 drawn ones no right reading lay between 0.61 and 0.85.
+const DATE_LEGIBLE: f32 = 0.65;
 /// A date before this year that stands alone is a date of issue (发卡日期, 2006/08 CN): of 92 labelled pictures none has an
 /// expiry before 2011, and all four dates that were taken for one by mistake were from 2006 to 2008.
 const FIRST_EXPIRY_YEAR: u16 = 2010;

@@ -97,8 +97,8 @@ impl Decoy {
         self.art.fill(raster);
         raster.paint([0.0, 0.0, self.width, self.height], |_, _, c| mix(c, [0.85, 0.9, 0.92], 0.75));
         let ink = [0.12; 3];
-        let born =
-            format!("出生 {} 年 {} 月 {} 日", random.int(1950, 2010), random.int(1, 13), random.int(1, 29));
+        let (year, month, day) = (random.int(1950, 2010), random.int(1, 13), random.int(1, 29));
+        let born = format!("出生 {year} 年 {month} 月 {day} 日");
         for (row, text) in
             ["姓名 王小明", "性别 男 民族 汉", &born, "住址 山水省江南市长河路"].iter().enumerate()
         {
@@ -110,7 +110,8 @@ impl Decoy {
             mix(c, if face < 1.0 { skin } else { [0.95; 3] }, 0.9)
         });
         caption(raster, &fonts.chinese[0], "公民身份号码", [5.0, 47.5, 2.6], ink, 0.9);
-        let number = random.digits(18);
+        let region = format!("{}{}", random.int(11, 66), random.digits(4));
+        let number = identity_number(&format!("{region}{year}{month:02}{day:02}"), random);
         Ink::draw(random, &fonts.numbers, 0.9).line(
             raster,
             &fonts.numbers,
@@ -189,6 +190,36 @@ impl Decoy {
             );
             let place = [x + step_x * 0.5 - size * 0.35, y + step_y * 0.5 + size * 0.5, size];
             caption(raster, font, &symbol.to_string(), place, ink, 0.95);
+        }
+    }
+}
+
+/// The identity number that begins with a region and a day of birth (GB 11643-1999): a serial number and the check digit
+/// by ISO 7064, MOD 11-2, of those whose check digit is not X.
+fn identity_number(beginning: &str, random: &mut Random) -> String {
+    loop {
+        let body = format!("{beginning}{}", random.digits(3));
+        let sum = body.bytes().fold(0, |sum, digit| (sum * 2 + u32::from(digit - b'0')) % 11);
+        let check = (12 - 2 * sum % 11) % 11;
+        if check < 10 {
+            return format!("{body}{check}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_numbers_have_their_check_digit() {
+        let mut random = Random::new(1);
+        for _ in 0..50 {
+            let number = identity_number("11010519491231", &mut random);
+            // Weights 2^17 to 1, as the standard writes the rule.
+            let weighed =
+                number.bytes().rev().zip(0..).map(|(digit, power)| u64::from(digit - b'0') << power);
+            assert_eq!((number.len(), weighed.sum::<u64>() % 11), (18, 1), "{number}");
         }
     }
 }
