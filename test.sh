@@ -125,7 +125,7 @@ fi
 
 step "real pictures"
 if [ -d ../shared/realdev ]; then
-    "$built/kahao" eval ../shared/realdev/labels.csv --only kind=photo,scan --min-right 0.85
+    "$built/kahao" eval ../shared/realdev/labels.csv --only kind=photo,scan --min-right 0.93
     "$built/kahao" eval ../shared/realdev/labels.csv --only kind=specimen,rendered --min-unread 1
     python3 bench/issuers.py "$built/kahao" --min-agree 0.98
 else

