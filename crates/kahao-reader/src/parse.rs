@@ -19,7 +19,7 @@ const LUHN_FAIL: f32 = -2.3;
 const SPECIMEN_REPEATS: usize = 9;
 const BIN_KNOWN: f32 = 1.5;
 const BIN_UNKNOWN: f32 = -1.0;
-/// No scheme has numbers that begin so and are so long: of 89 labelled pictures one, a drawing of 1234 5678 …. Numbers of
+/// No scheme has numbers that begin so and are so long: of 89 labelled pictures one, a drawing whose digits count up. Numbers of
 /// shops, tolls and forms are mostly of this kind.
 const NO_SCHEME: f32 = -3.5;
 /// Groups as cards print them against any other, which a spurious or a lost digit makes.
