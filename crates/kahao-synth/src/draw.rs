@@ -31,12 +31,15 @@ pub(crate) fn write_pictures(
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let mut labels = String::from(HEADER);
     for (index, mut random) in randoms.enumerate() {
-        let bare = draw_bare(&mut random.clone());
+        let mut again = random.clone();
         let mut scene = draw(&mut random);
-        let legible: Vec<bool> = scene.lines.iter().map(|line| is_legible(line, &scene, &bare)).collect();
-        let mut legible = legible.into_iter();
-        // A line that nobody can tell counts as one that is not seen whole.
-        scene.lines.retain(|_| legible.next().unwrap_or(false));
+        if !scene.lines.is_empty() {
+            let bare = draw_bare(&mut again);
+            let legible: Vec<bool> = scene.lines.iter().map(|line| is_legible(line, &scene, &bare)).collect();
+            let mut legible = legible.into_iter();
+            // A line that nobody can tell counts as one that is not seen whole.
+            scene.lines.retain(|_| legible.next().unwrap_or(false));
+        }
         let file = format!("{index:04}.jpg");
         let rgb = scene.to_rgb(&mut random);
         let picture = RgbImage::from_raw(scene.width as u32, scene.height as u32, rgb)
@@ -83,8 +86,8 @@ fn label(file: &str, scene: &Scene) -> String {
     format!("{file},{kind},{digits},{date},{print},{},{cards},{corners}\n", orientation(&number.quad))
 }
 
-/// The expiry of a card as `MM/YY`, "" when it has none, "?" when a date of it is not seen whole: the latest, for
-/// dates are drawn at random, and one before VALID FROM is none.
+/// The expiry of a card as `MM/YY`, "" when it has none, "?" when a date of it is not seen whole: the latest, for VALID
+/// FROM comes before it.
 fn expiry(scene: &Scene, card: usize) -> String {
     let printed = scene.cards[card].lines.iter().filter(|kind| **kind == Kind::Date).count();
     let seen: Vec<&str> = scene
