@@ -221,6 +221,33 @@ def warp_scene(
     return shown, placed
 
 
+def look_again(
+    pixels: np.ndarray, lines: list[tuple[int, np.ndarray]], size: int, rng: random.Random
+) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]] | None:
+    """A drawn scene as the reader sees it the second time: close about a number line that was told roughly, as upright as it,
+    the picture's edge repeated beyond it (locate.rs). None without a number line, or with one that is too small."""
+    numbers = [quad for kind, quad in lines if kind == 0]
+    if not numbers:
+        return None
+    quad = rng.choice(numbers)
+    along = (quad[1] + quad[2] - quad[0] - quad[3]) / 2
+    length = float(np.linalg.norm(along))
+    if length < size / 3:
+        return None  # enlarged more than twice it would be blurred as no photograph is
+    turn = np.arctan2(along[1], along[0]) + np.deg2rad(rng.gauss(0, 5))
+    u = np.float32([np.cos(turn), np.sin(turn)])
+    v = np.float32([-u[1], u[0]])
+    # The views of locate.rs: about the card, about the line, below the line for its dates.
+    lengths, right, down = rng.choice([(1.5, 0, 0), (1.5, 0, 0), (1.2, 0, 0), (0.8, -0.12, 0.3)])
+    side = lengths * length * rng.uniform(0.9, 1.15)
+    centre = quad.mean(axis=0) + (right + rng.gauss(0, 0.04)) * length * u + (down + rng.gauss(0, 0.04)) * length * v
+    corners = np.float32([centre + side / 2 * (x * u + y * v) for x, y in [(-1, -1), (1, -1), (1, 1), (-1, 1)]])
+    matrix = cv2.getPerspectiveTransform(corners, np.float32([[0, 0], [size, 0], [size, size], [0, size]]))
+    shown = cv2.warpPerspective(pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    moved = [(kind, cv2.perspectiveTransform(np.float32(line)[None], matrix)[0]) for kind, line in lines]
+    return shown, [(kind, line) for kind, line in moved if line.min() > -2 and line.max() < size + 2]
+
+
 def degrade_scene(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
     x = pixels.astype(np.float32)
     if rng.random() < 0.1:

@@ -23,6 +23,8 @@ from train_recognizer import save
 
 CELLS = Locator.size // Locator.stride
 KINDS = len(Locator.kinds)
+# Share of drawn scenes that are seen as by the reader's second look.
+SECOND_LOOKS = 0.3
 
 
 def letterbox(pixels: np.ndarray) -> np.ndarray:
@@ -109,6 +111,8 @@ class MixedScenes(IterableDataset):
                 yield real.degrade_scene(pixels, rng), targets([(0, quad)], dates_known=False)
             else:
                 pixels, lines = next(drawn)
+                again = real.look_again(pixels, lines, Locator.size, rng) if rng.random() < SECOND_LOOKS else None
+                pixels, lines = again or (pixels, lines)
                 yield letterbox(pixels), targets(lines, dates_known=True)
 
 

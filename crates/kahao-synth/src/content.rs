@@ -225,9 +225,14 @@ fn number_text(random: &mut Random) -> String {
         digits.clone_from(random.pick(&PREFIXES[length]));
     }
     if random.chance(0.08) {
-        // Specimen cards repeat one digit.
-        let repeated = random.digit();
+        // Specimen cards repeat one digit, from anywhere behind the prefix on and not always without a break.
+        let (repeated, begin) = (random.digit(), random.int(0, 5));
+        digits.push_str(&random.digits(begin.min(length - 1 - digits.len())));
         digits.extend(std::iter::repeat_n(repeated, length - 1 - digits.len()));
+        if random.chance(0.3) {
+            let at = random.int(4, length - 1);
+            digits.replace_range(at..=at, &random.digits(1));
+        }
     } else {
         digits.push_str(&random.digits(length - 1 - digits.len()));
         if random.chance(0.3) {

@@ -28,7 +28,7 @@ fn grey(c: Colour) -> f32 {
 }
 
 /// Share of strips that show a date: it is a fifth of a number's length, and more often over other things.
-const DATED: f32 = 0.35;
+const DATED: f32 = 0.4;
 
 /// A grey strip of one line (a number or a date) as the reader would cut it with a locator's error, and its text.
 pub(crate) fn strip(random: &mut Random, fonts: &Fonts, width: usize, height: usize) -> (Vec<u8>, String) {
@@ -189,12 +189,13 @@ impl Item {
     }
 }
 
-/// Turn of the camera against the card in radians: mostly upright, often a quarter, sometimes anything.
+/// Turn of the camera against the card in radians: mostly upright, often a quarter, often held askew, sometimes anything.
 fn camera_turn(random: &mut Random) -> f32 {
     let quarter = std::f32::consts::FRAC_PI_2;
-    match random.weighted(&[0.5, 0.27, 0.23]) {
+    match random.weighted(&[0.45, 0.23, 0.17, 0.15]) {
         0 => random.gauss(0.06),
         1 => quarter * random.int(1, 4) as f32 + random.gauss(0.08),
+        2 => random.gauss(0.4),
         _ => random.range(0.0, std::f32::consts::TAU),
     }
 }
