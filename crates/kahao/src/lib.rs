@@ -1,0 +1,112 @@
+//! kahao: self-hosted bank card OCR as an HTTP service and a command line. The reading itself is
+//! `kahao-reader`'s; this crate knows HTTP, keys and files. It is a library so that `fuzz/` reaches what
+//! takes hostile bytes; nothing else may depend on it.
+
+mod admission;
+mod auth;
+mod commands;
+mod config;
+mod error;
+mod fetch;
+mod input;
+mod issuers;
+mod limits;
+mod middleware;
+mod number;
+mod response;
+mod routes;
+mod secret;
+mod server;
+mod state;
+mod store;
+mod telemetry;
+mod workers;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use kahao_reader::card::BinTable;
+
+use commands::{bin, eval, health, keys, read, serve};
+
+/// Reads bank cards: number, issuer, type and expiry date from a picture, on your own machine.
+#[derive(Debug, Parser)]
+#[command(name = "kahao", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer the bank card OCR API over HTTP
+    Serve(Box<config::ServeConfig>),
+    /// Read pictures in files and folders
+    Read(read::ReadConfig),
+    /// Tell issuer, type and scheme of card numbers or of their first digits
+    Bin(bin::BinConfig),
+    /// Make and change the keys that open the service
+    Keys(keys::KeysConfig),
+    /// Measure the reading on pictures whose numbers are known
+    Eval(eval::EvalConfig),
+    /// Ask whether a service is ready: exit status 0 when it is
+    Health(health::HealthConfig),
+}
+
+/// The command line; errors go to standard error in one sentence.
+pub fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("kahao: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    match parse()?.command {
+        Command::Serve(config) => serve::run(&config),
+        Command::Read(config) => read::run(&config),
+        Command::Bin(config) => bin::run(&config),
+        Command::Keys(config) => keys::run(config),
+        Command::Eval(config) => eval::run(&config),
+        Command::Health(config) => health::run(&config),
+    }
+}
+
+/// The command line; a configuration file that it names gives its defaults, so it is parsed again.
+fn parse() -> anyhow::Result<Cli> {
+    let cli = Cli::try_parse().unwrap_or_else(|error| match error.kind() {
+        ErrorKind::DisplayVersion => print_version(),
+        _ => error.exit(),
+    });
+    let Command::Serve(serve) = &cli.command else { return Ok(cli) };
+    let Some(file) = &serve.config else { return Ok(cli) };
+    let mut fault = None;
+    let command = Cli::command().mut_subcommand("serve", |command| {
+        config::read_file(command.clone(), file).unwrap_or_else(|error| {
+            fault = Some(error);
+            command
+        })
+    });
+    match fault {
+        Some(error) => Err(error),
+        None => Ok(Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())),
+    }
+}
+
+/// The version with that of the issuer table inside. Not given to clap, which would need it for every command.
+fn print_version() -> ! {
+    let table = BinTable::embedded();
+    println!("kahao {} (issuers {}, {} rows)", env!("CARGO_PKG_VERSION"), table.date(), table.rows());
+    std::process::exit(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
