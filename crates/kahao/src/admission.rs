@@ -85,6 +85,14 @@ fn check_key(state: &State, key: &Key, head: &Parts) -> Result<(), ApiError> {
     state.rates.take(key, Instant::now()).map_err(ApiError::OverRate)
 }
 
+/// Whether a request comes from this machine and through no proxy, which would make the whole world look like this machine.
+pub(crate) fn is_direct_and_local(request: &Request) -> bool {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback())
+        && !forwarded.iter().any(|header| request.headers().contains_key(*header))
+}
+
 /// The address the request comes from: the last one of `X-Forwarded-For` that a trusted proxy vouches
 /// for and that is not a trusted proxy itself.
 fn caller_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 use clap::{Arg, Command};
 
-use crate::{admission, auth, fetch, issuers, telemetry, workers};
+use crate::{admission, auth, fetch, issuers, metrics, telemetry, workers};
 
 /// Where the keys are, for every command that needs them.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,6 +44,8 @@ pub(crate) struct ServeConfig {
     pub(crate) workers: workers::Config,
     #[command(flatten)]
     pub(crate) fetch: fetch::Config,
+    #[command(flatten)]
+    pub(crate) metrics: metrics::Config,
     #[command(flatten)]
     pub(crate) telemetry: telemetry::Config,
 }

@@ -80,6 +80,59 @@ impl ApiError {
         }
     }
 
+    /// The refusal in a word, for metrics, traces and the log: what an operator would treat differently.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Auth(error) => match error {
+                AuthError::NoCredentials => "no_credentials",
+                AuthError::Malformed => "malformed_credentials",
+                AuthError::UnknownKeyOrSecret => "unknown_key_or_secret",
+                AuthError::TimestampMalformed => "malformed_timestamp",
+                AuthError::TimestampOutsideWindow => "timestamp_outside_window",
+                AuthError::UnknownSignatureMethod => "unknown_signature_method",
+                AuthError::NonceMalformed => "malformed_nonce",
+                AuthError::NonceSeen => "nonce_seen",
+                AuthError::HmacRequired => "hmac_required",
+                AuthError::KeyDisabled => "key_disabled",
+                AuthError::AddressNotAllowed => "address_not_allowed",
+                AuthError::NonceMemoryFull => "nonce_memory_full",
+                AuthError::Store(_) => "store",
+            },
+            Self::Input(error) => match error {
+                InputError::BodyTooLarge => "body_too_large",
+                InputError::BodyBrokeOff => "body_broke_off",
+                InputError::ContentType | InputError::NotJsonType => "content_type",
+                InputError::PictureTooLarge { .. } => "picture_too_large",
+                _ => "malformed_body",
+            },
+            Self::Fetch(error) => match error {
+                FetchError::SwitchedOff => "image_url_switched_off",
+                FetchError::HostNotAllowed => "image_url_host_not_allowed",
+                FetchError::Busy => "downloads_full",
+                FetchError::NoPublicAddress => "image_url_not_public",
+                _ => "image_url_failed",
+            },
+            Self::Work(error) => match error {
+                WorkError::QueueFull => "queue_full",
+                WorkError::WaitedTooLong => "waited_too_long",
+                WorkError::Panicked => "panic",
+                WorkError::Read(ReadError::NoCard) => "no_card",
+                WorkError::Read(ReadError::NotLegible) => "not_legible",
+                WorkError::Read(error) if chinese_read(error).is_some() => "unreadable_picture",
+                WorkError::Read(_) => "reader",
+            },
+            Self::Store(_) => "store",
+            Self::OverRate(_) => "over_rate",
+            Self::TooManyRequests => "too_many_requests",
+            Self::QuotaUsedUp => "quota_used_up",
+            Self::Draining => "draining",
+            Self::NotReady => "not_ready",
+            Self::NoSuchPath => "no_such_path",
+            Self::WrongMethod => "wrong_method",
+            Self::Panicked => "panic",
+        }
+    }
+
     /// When to try again, where that helps.
     fn retry_after_s(&self) -> Option<u64> {
         match self {
@@ -207,7 +260,7 @@ impl From<ApiError> for Answer {
             StatusCode::INTERNAL_SERVER_ERROR => "internal error".to_owned(),
             _ => error.to_string(),
         };
-        Answer::refusal(status, msg, error.chinese(), error.retry_after_s())
+        Answer::refusal(status, msg, error.chinese(), error.retry_after_s()).because(error.reason())
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Answer {
     data: Data,
     credit: Option<i64>,
     retry_after_s: Option<u64>,
+    /// Why there is no success, in a word for metrics and traces.
+    pub(crate) reason: Option<&'static str>,
 }
 
 /// `data`.
@@ -89,7 +91,21 @@ impl Answer {
         msg_cn: String,
         retry_after_s: Option<u64>,
     ) -> Self {
-        Self { status, msg, msg_cn, success: false, data: Data::Nothing {}, credit: None, retry_after_s }
+        Self {
+            status,
+            msg,
+            msg_cn,
+            success: false,
+            data: Data::Nothing {},
+            credit: None,
+            retry_after_s,
+            reason: None,
+        }
+    }
+
+    /// Notes the reason in a word.
+    pub(crate) fn because(self, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..self }
     }
 
     /// What is sent as JSON.

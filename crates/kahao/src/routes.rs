@@ -4,6 +4,9 @@ mod bank_card_bin;
 mod bank_card_ocr;
 mod credit;
 mod health;
+mod metrics;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
@@ -22,9 +25,21 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/api/bank_card_bin/v1", post(bank_card_bin::look_up_bank_card_bin))
         .route("/health/live", get(health::check_live))
         .route("/health/ready", get(health::check_ready))
+        .route("/metrics", get(metrics::show_metrics_locally))
         .fallback(async |request| refuse(request, ApiError::NoSuchPath))
         .method_not_allowed_fallback(async |request| refuse(request, ApiError::WrongMethod))
-        .layer(axum::middleware::from_fn(envelope))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), envelope))
+        .with_state(state)
+}
+
+/// What monitoring asks for, for a listener of its own.
+pub(crate) fn monitoring(state: Shared) -> Router {
+    Router::new()
+        .route("/health/live", get(health::check_live))
+        .route("/health/ready", get(health::check_ready))
+        .route("/metrics", get(metrics::show_metrics))
+        .fallback(async |request| refuse(request, ApiError::NoSuchPath))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), envelope))
         .with_state(state)
 }
 

@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -26,8 +27,13 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long requests may take to finish once the service has stopped listening.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Serves until `stop` is done, then lets open requests finish.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+/// Serves until `stop` is done, then lets open requests finish. `open` tells how many connections there are.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    open: Gauge,
+    stop: impl Future<Output = ()>,
+) {
     let mut stop = std::pin::pin!(stop);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -41,9 +47,12 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
             .header_read_timeout(HEAD_TIMEOUT)
             .serve_connection(TokioIo::new(stream), service_fn(answer(router.clone(), peer)));
         let connection = graceful.watch(connection);
+        let open = open.clone();
         tokio::spawn(async move {
+            open.inc();
             // A connection that breaks is the client's business.
             let _ = connection.await;
+            open.dec();
             drop(place);
         });
     }

@@ -12,6 +12,7 @@ use crate::fetch::{Fetcher, MayReach};
 use crate::input::MAX_PICTURE_BYTES;
 use crate::issuers::IssuerTable;
 use crate::limits::RateLimits;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::workers::{Read, Workers};
 
@@ -26,6 +27,9 @@ pub(crate) struct State {
     /// One permit for each request whose body is in memory.
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) metrics: Metrics,
+    /// The metrics have a listener of their own.
+    pub(crate) metrics_apart: bool,
     draining: AtomicBool,
 }
 
@@ -50,6 +54,8 @@ impl State {
             issuers,
             requests: Arc::new(Semaphore::new(config.admission.max_requests as usize)),
             trusted_proxies: config.admission.trusted_proxies.clone(),
+            metrics: Metrics::default(),
+            metrics_apart: config.metrics.metrics_listen.is_some(),
             draining: AtomicBool::new(false),
         }))
     }

@@ -1,6 +1,8 @@
 //! What is written about the service while it runs: log lines on standard error. Other crates are heard
 //! from `warn` up only, whatever the level: at `trace` they would write headers and bodies.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -55,5 +57,14 @@ pub(crate) fn on_panic(report: fn(&str)) {
 
 /// For a service, whose panics belong in its log.
 pub(crate) fn log_panic(place: &str) {
+    PANICS.fetch_add(1, Ordering::Relaxed);
     tracing::error!(place, "panicked");
+}
+
+/// Of the process, as its hook is.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// How often [`log_panic`] was told of one.
+pub(crate) fn panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
 }

@@ -5,12 +5,14 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use kahao_reader::{CardReading, ReadError};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+use crate::stages::{Stage, Stages};
 
 /// How a picture is read: the models in the service, a fake in tests.
 pub(crate) type Read = dyn Fn(&[u8]) -> Result<Vec<CardReading>, ReadError> + Send + Sync;
@@ -47,6 +49,18 @@ pub(crate) enum WorkError {
 pub(crate) struct Workers {
     queue: Arc<Queue>,
     queue_wait: Duration,
+    threads: usize,
+}
+
+/// How busy the workers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Pictures in the queue.
+    pub(crate) waiting: usize,
+    /// Pictures being read.
+    pub(crate) running: usize,
+    /// Threads that read.
+    pub(crate) workers: usize,
 }
 
 struct Queue {
@@ -65,6 +79,8 @@ struct Jobs {
 
 struct Job {
     picture: Bytes,
+    queued: Instant,
+    stages: Stages,
     started: oneshot::Sender<()>,
     answer: oneshot::Sender<Result<Vec<CardReading>, WorkError>>,
 }
@@ -85,14 +101,20 @@ impl Workers {
             let (queue, read) = (Arc::clone(&queue), Arc::clone(&read));
             std::thread::Builder::new().name(format!("reader-{i}")).spawn(move || queue.work(&*read))?;
         }
-        Ok(Self { queue, queue_wait: Duration::from_millis(config.queue_wait_ms) })
+        Ok(Self { queue, queue_wait: Duration::from_millis(config.queue_wait_ms), threads })
     }
 
-    /// Reads a picture on a worker. Dropping the future takes a waiting picture out of the queue.
-    pub(crate) async fn read(&self, picture: Bytes) -> Result<Vec<CardReading>, WorkError> {
+    /// How busy they are now.
+    pub(crate) fn load(&self) -> Load {
+        let jobs = self.queue.lock();
+        Load { waiting: jobs.waiting.len(), running: jobs.running, workers: self.threads }
+    }
+
+    /// Reads a picture on a worker and notes its stages. Dropping the future takes a waiting picture out of the queue.
+    pub(crate) async fn read(&self, picture: Bytes, stages: &Stages) -> Result<Vec<CardReading>, WorkError> {
         let (started, has_started) = oneshot::channel();
         let (answer, result) = oneshot::channel();
-        self.queue.push(Job { picture, started, answer })?;
+        self.queue.push(Job { picture, queued: Instant::now(), stages: stages.clone(), started, answer })?;
         match timeout(self.queue_wait, has_started).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(WorkError::Panicked),
@@ -147,10 +169,13 @@ impl Queue {
     }
 
     fn work(&self, read: &Read) {
-        while let Some(Job { picture, started, answer }) = self.pop() {
+        while let Some(Job { picture, queued, stages, started, answer }) = self.pop() {
+            stages.note(Stage::Queue, queued);
             // The caller may be gone; then nobody hears either message.
             let _ = started.send(());
+            let began = Instant::now();
             let reading = catch_unwind(AssertUnwindSafe(|| read(&picture)));
+            stages.note(Stage::Read, began);
             self.lock().running -= 1;
             let _ = answer.send(match reading {
                 Ok(reading) => reading.map_err(WorkError::Read),
@@ -183,11 +208,8 @@ mod tests {
 
     async fn settle(workers: &Workers, waiting: usize, running: usize) {
         for _ in 0..500 {
-            {
-                let jobs = workers.queue.lock();
-                if jobs.waiting.len() == waiting && jobs.running == running {
-                    return;
-                }
+            if workers.load() == (Load { waiting, running, workers: workers.threads }) {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -196,7 +218,7 @@ mod tests {
 
     fn submit(workers: &Arc<Workers>) -> tokio::task::JoinHandle<Result<Vec<CardReading>, WorkError>> {
         let workers = Arc::clone(workers);
-        tokio::spawn(async move { workers.read(Bytes::new()).await })
+        tokio::spawn(async move { workers.read(Bytes::new(), &Stages::default()).await })
     }
 
     #[tokio::test]
@@ -207,7 +229,7 @@ mod tests {
         settle(&workers, 0, 1).await;
         let second = submit(&workers);
         settle(&workers, 1, 1).await;
-        assert!(matches!(workers.read(Bytes::new()).await, Err(WorkError::QueueFull)));
+        assert!(matches!(workers.read(Bytes::new(), &Stages::default()).await, Err(WorkError::QueueFull)));
         open.send(()).unwrap();
         open.send(()).unwrap();
         for answer in [first, second] {
@@ -240,7 +262,10 @@ mod tests {
         let workers = start(1, 1, 50, read);
         let first = submit(&workers);
         settle(&workers, 0, 1).await;
-        assert!(matches!(workers.read(Bytes::new()).await, Err(WorkError::WaitedTooLong)));
+        assert!(matches!(
+            workers.read(Bytes::new(), &Stages::default()).await,
+            Err(WorkError::WaitedTooLong)
+        ));
         open.send(()).unwrap();
         assert!(
             matches!(first.await.unwrap(), Err(WorkError::Read(_))),
@@ -256,8 +281,11 @@ mod tests {
         };
         let workers = start(1, 8, 60_000, Arc::new(read));
         for _ in 0..3 {
-            assert!(matches!(workers.read(Bytes::from_static(b"bomb")).await, Err(WorkError::Panicked)));
+            assert!(matches!(
+                workers.read(Bytes::from_static(b"bomb"), &Stages::default()).await,
+                Err(WorkError::Panicked)
+            ));
         }
-        assert!(workers.read(Bytes::new()).await.is_ok());
+        assert!(workers.read(Bytes::new(), &Stages::default()).await.is_ok());
     }
 }

@@ -14,7 +14,6 @@ use std::process::ExitCode;
 use anyhow::{Context, bail, ensure};
 
 use super::pictures;
-use crate::workers;
 use figures::Figures;
 use labels::{Label, Only};
 use share::Share;
@@ -86,7 +85,7 @@ fn is_reached(least: f64, share: Share, of_what: &str) -> anyhow::Result<bool> {
     Ok(value >= least)
 }
 
-fn measure(labels: &[Label], jobs: usize, read: &workers::Read) -> anyhow::Result<Figures> {
+fn measure(labels: &[Label], jobs: usize, read: &pictures::Read) -> anyhow::Result<Figures> {
     ensure!(!labels.is_empty(), "no label is left to measure: name other values with --only");
     let files: Vec<PathBuf> = labels.iter().map(|label| label.path.clone()).collect();
     let mut tally = Tally::default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -12,7 +12,10 @@ use kahao_reader::{CardReader, CardReading, ReadError};
 
 use crate::input::MAX_PICTURE_BYTES;
 use crate::issuers::{self, IssuerTable};
-use crate::{telemetry, workers};
+use crate::telemetry;
+
+/// How a picture is read: the models, a fake in tests.
+pub(crate) type Read = dyn Fn(&[u8]) -> Result<Vec<CardReading>, ReadError> + Send + Sync;
 
 /// How files are read, for every command that reads some.
 #[derive(Debug, Default, clap::Args)]
@@ -27,7 +30,7 @@ pub(crate) struct Config {
 
 impl Config {
     /// The models with the table that the settings name. From here on a panic is told in one line.
-    pub(crate) fn reader(&self) -> anyhow::Result<Box<workers::Read>> {
+    pub(crate) fn reader(&self) -> anyhow::Result<Box<Read>> {
         telemetry::on_panic(|place| eprintln!("kahao: the reader panicked at {place}"));
         let table = IssuerTable::load(&self.issuers)?.current();
         let reader = CardReader::new()?.with_table(table);
@@ -65,7 +68,7 @@ pub(crate) enum FileError {
 pub(crate) fn read_all(
     files: &[PathBuf],
     jobs: usize,
-    read: &workers::Read,
+    read: &Read,
     mut report: impl FnMut(usize, Outcome) -> io::Result<()>,
 ) -> io::Result<()> {
     let next = AtomicUsize::new(0);
@@ -103,7 +106,7 @@ fn take<'f>(files: &'f [PathBuf], next: &AtomicUsize) -> Option<(usize, &'f Path
     files.get(index).map(|file| (index, file))
 }
 
-fn read_file(file: &Path, read: &workers::Read) -> Result<Vec<CardReading>, FileError> {
+fn read_file(file: &Path, read: &Read) -> Result<Vec<CardReading>, FileError> {
     let mut bytes = Vec::new();
     // One byte more than the limit is enough for the reader to refuse it.
     File::open(file)?.take(MAX_PICTURE_BYTES as u64 + 1).read_to_end(&mut bytes)?;

@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::pictures;
-use crate::workers;
 use report::{Format, Reporter};
 
 /// Settings of `kahao read`.
@@ -65,7 +64,7 @@ pub(crate) fn run(config: &ReadConfig) -> anyhow::Result<ExitCode> {
 fn read_all(
     files: &[PathBuf],
     jobs: usize,
-    read: &workers::Read,
+    read: &pictures::Read,
     out: impl Write,
     config: &ReadConfig,
 ) -> io::Result<bool> {

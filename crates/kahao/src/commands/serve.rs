@@ -1,11 +1,13 @@
 //! `kahao serve`: the service.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use kahao_reader::CardReader;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
@@ -36,9 +38,11 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
             config.store.database,
         );
     }
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}: choose another with --listen", config.listen))?;
+    let listener = bind(config.listen, "--listen").await?;
+    let monitoring = match config.metrics.metrics_listen {
+        Some(address) => Some(bind(address, "--metrics-listen").await?),
+        None => None,
+    };
     let reader = CardReader::new()?;
     let read = {
         let issuers = Arc::clone(&issuers);
@@ -52,14 +56,26 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
     }
     tracing::info!(%address, "listening");
 
+    if let Some(listener) = monitoring {
+        tracing::info!(address = %listener.local_addr()?, "metrics");
+        // To the very end: the drain is to be seen too.
+        let router = routes::monitoring(Arc::clone(&state));
+        tokio::spawn(server::serve(listener, router, Gauge::default(), std::future::pending()));
+    }
     let stop = wait_for_end(Arc::clone(&state), Duration::from_secs(config.drain_s));
-    server::serve(listener, routes::router(state), stop).await;
+    let open = state.metrics.connections.clone();
+    server::serve(listener, routes::router(state), open, stop).await;
     tracing::info!("stopped");
     Ok(())
 }
 
+async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}: choose another with {setting}"))
+}
+
 /// Makes the first key of an empty store and says how to use it.
-async fn greet(store: &Store, address: std::net::SocketAddr) -> anyhow::Result<()> {
+async fn greet(store: &Store, address: SocketAddr) -> anyhow::Result<()> {
     let fresh = store.create_key("first", &KeyChange::default()).await?;
     println!(
         "kahao has made its first key. It is shown once:

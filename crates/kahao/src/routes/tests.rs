@@ -6,6 +6,7 @@ mod codes;
 mod credentials;
 mod load;
 mod log;
+mod metrics;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

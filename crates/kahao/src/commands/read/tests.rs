@@ -21,7 +21,7 @@ fn folder(n: usize) -> (tempfile::TempDir, Vec<PathBuf>) {
     (folder, files)
 }
 
-fn read(files: &[PathBuf], format: &str, fake: &workers::Read) -> (bool, String) {
+fn read(files: &[PathBuf], format: &str, fake: &pictures::Read) -> (bool, String) {
     let mut out = Vec::new();
     let all_read = read_all(files, 4, fake, &mut out, &config(format, false)).unwrap();
     (all_read, String::from_utf8(out).unwrap())

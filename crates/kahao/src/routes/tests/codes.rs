@@ -202,8 +202,9 @@ async fn a_panicking_handler_is_500_in_the_envelope() {
         panic!("on purpose")
     }
     let mut service = service().await;
-    service.router =
-        Router::new().route(PATH, get(panics)).layer(axum::middleware::from_fn(crate::middleware::envelope));
+    let envelope =
+        axum::middleware::from_fn_with_state(Arc::clone(&service.state), crate::middleware::envelope);
+    service.router = Router::new().route(PATH, get(panics)).layer(envelope);
     let answered = service.send(Request::get(PATH).body(Body::empty()).unwrap()).await;
     assert_eq!(answered.refusal(), (500, "internal error"));
 }

@@ -1,0 +1,27 @@
+//! `/metrics`, for Prometheus and who reads its format.
+
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use crate::admission::is_direct_and_local;
+use crate::error::ApiError;
+use crate::metrics::CONTENT_TYPE;
+use crate::state::Shared;
+
+/// On the listener of its own: whoever reaches it may see it.
+pub(crate) async fn show_metrics(State(state): State<Shared>) -> Response {
+    let page = state.metrics.write(state.workers.load(), state.is_draining());
+    ([(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")], page).into_response()
+}
+
+/// On the listener of the API, when there is no other: for callers on this machine. For all others there is no such page.
+pub(crate) async fn show_metrics_locally(
+    state: State<Shared>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    if state.metrics_apart || !is_direct_and_local(&request) {
+        return Err(ApiError::NoSuchPath);
+    }
+    Ok(show_metrics(state).await)
+}
