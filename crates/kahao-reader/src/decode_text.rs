@@ -1,7 +1,11 @@
 //! Log-probabilities by column -> texts, by the rules of CTC (Graves et al. 2006) alone: a text is read by
 //! every path that spells it once repeats are merged and blanks dropped. Knows nothing of cards.
 
+mod spot;
+
 use std::ops::Range;
+
+pub(crate) use spot::Spotter;
 
 /// What the classes of a model's output stand for: the blank, and one symbol for each of the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,12 +158,28 @@ fn steps_into(states: &[usize], state: usize) -> impl Iterator<Item = usize> {
     state - farthest..=state
 }
 
+/// What stands before and behind a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// Nothing: it is all that the columns say.
+    Nothing,
+    /// Whatever the columns say there.
+    Anything,
+}
+
 /// Places each symbol of a text on the columns; `None` when the text cannot be read from them at all.
-pub(crate) fn align(log_probs: &LogProbs, alphabet: &Alphabet, text: &str) -> Option<Vec<Aligned>> {
+pub(crate) fn align(
+    log_probs: &LogProbs,
+    alphabet: &Alphabet,
+    text: &str,
+    around: Around,
+) -> Option<Vec<Aligned>> {
     if log_probs.classes() != alphabet.classes() {
         return None;
     }
     let states = alphabet.states_of(text)?;
+    let last = states.len() - 1;
+    let is_around = |state: usize| around == Around::Anything && (state == 0 || state == last);
     let mut reached = vec![f32::NEG_INFINITY; states.len()];
     let mut came_from = Vec::with_capacity(log_probs.columns());
     for (column, row) in log_probs.rows().enumerate() {
@@ -173,11 +193,10 @@ pub(crate) fn align(log_probs: &LogProbs, alphabet: &Alphabet, text: &str) -> Op
                     .unwrap_or((state, f32::NEG_INFINITY)),
             };
             from[state] = best.0;
-            reached[state] = best.1 + row[states[state]];
+            reached[state] = best.1 + if is_around(state) { 0.0 } else { row[states[state]] };
         }
         came_from.push(from);
     }
-    let last = states.len() - 1;
     let end = (last.saturating_sub(1)..=last).max_by(|&a, &b| reached[a].total_cmp(&reached[b]))?;
     if came_from.is_empty() || reached[end] == f32::NEG_INFINITY {
         return text.is_empty().then(Vec::new);
@@ -425,7 +444,7 @@ mod tests {
         #[test]
         fn alignment_spells_the_text((log_probs, alphabet) in small_inputs()) {
             for candidate in beam_search(&log_probs, &alphabet, 8, usize::MAX) {
-                let aligned = align(&log_probs, &alphabet, &candidate.text).unwrap();
+                let aligned = align(&log_probs, &alphabet, &candidate.text, Around::Nothing).unwrap();
                 prop_assert_eq!(aligned.iter().map(|a| a.symbol).collect::<String>(), candidate.text);
                 let mut end = 0;
                 for a in aligned {
@@ -455,7 +474,7 @@ mod tests {
             let found = beam_search(&certain(path), &digits, 16, 20);
             assert_eq!(found[0].text, text, "{path:?}");
         }
-        let aligned = align(&certain(&[0, 2, 2, 0, 0, 2, 3, 1]), &digits, "11 0").unwrap();
+        let aligned = align(&certain(&[0, 2, 2, 0, 0, 2, 3, 1]), &digits, "11 0", Around::Nothing).unwrap();
         let places: Vec<_> = aligned.iter().map(|a| (a.symbol, a.columns.clone())).collect();
         assert_eq!(places, [('1', 1..3), ('1', 5..6), (' ', 6..7), ('0', 7..8)]);
         assert!(
@@ -483,13 +502,13 @@ mod tests {
         assert_eq!(beam_search(&none, &digits, 4, 4), [Candidate { text: String::new(), log_prob: 0.0 }]);
         assert_eq!(text_log_prob(&none, &digits, ""), 0.0);
         assert_eq!(text_log_prob(&none, &digits, "0"), f32::NEG_INFINITY);
-        assert_eq!(align(&none, &digits, ""), Some(Vec::new()));
-        assert_eq!(align(&none, &digits, "0"), None);
+        assert_eq!(align(&none, &digits, "", Around::Nothing), Some(Vec::new()));
+        assert_eq!(align(&none, &digits, "0", Around::Nothing), None);
 
         let impossible = LogProbs::new(2, 3, vec![f32::NEG_INFINITY; 6]).unwrap();
         assert_eq!(beam_search(&impossible, &digits, 4, 4), []);
         assert_eq!(text_log_prob(&impossible, &digits, "0"), f32::NEG_INFINITY);
-        assert_eq!(align(&impossible, &digits, "0"), None);
+        assert_eq!(align(&impossible, &digits, "0", Around::Nothing), None);
 
         let broken = LogProbs::new(2, 3, vec![f32::NAN, 0.0, f32::INFINITY, f32::NAN, 1e30, -0.5]).unwrap();
         assert!(broken.values.iter().all(|v| *v <= 0.0));
@@ -498,12 +517,12 @@ mod tests {
         let short = log_probs(2, 3, &[0.3, 0.3, 0.4, 0.3, 0.3, 0.4]);
         for (text, possible) in [("0", true), ("0 ", true), ("00", false), ("0 0", false), ("0x", false)] {
             assert_eq!(text_log_prob(&short, &digits, text) > f32::NEG_INFINITY, possible, "{text}");
-            assert_eq!(align(&short, &digits, text).is_some(), possible, "{text}");
+            assert_eq!(align(&short, &digits, text, Around::Nothing).is_some(), possible, "{text}");
         }
         let other = alphabet("0123", 0);
         assert_eq!(beam_search(&short, &other, 4, 4), []);
         assert_eq!(text_log_prob(&short, &other, "0"), f32::NEG_INFINITY);
-        assert_eq!(align(&short, &other, "0"), None);
+        assert_eq!(align(&short, &other, "0", Around::Nothing), None);
 
         assert_eq!(LogProbs::new(2, 3, vec![0.0; 5]), None);
         assert_eq!(LogProbs::new(0, 0, Vec::new()), None);

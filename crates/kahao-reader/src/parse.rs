@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::card::{BinTable, Expiry, Pan, Scheme};
-use crate::decode_text::{Alphabet, Candidate, LogProbs, align, beam_search};
+use crate::decode_text::{Aligned, Alphabet, Around, LogProbs, Spotter, align, beam_search};
 use crate::reading::CharReading;
 
 /// Prefixes kept at each column: with 19 digits of which two are unsure, all their combinations.
@@ -49,6 +49,17 @@ const USUAL_GROUPS: [&[usize]; 18] = [
     &[18],
     &[19],
 ];
+
+const DIGITS: &str = "0123456789";
+/// How dates are printed, one slot a symbol: MM/YY, MM/YYYY, YYYY/MM. Years 19.. are told too, so that 12/1999 is not taken
+/// for 12/19.
+const DATE_FORMS: [&[&str]; 3] = [
+    &["01", DIGITS, "/", "01234", DIGITS],
+    &["01", DIGITS, "/", "12", "09", DIGITS, DIGITS],
+    &["12", "09", DIGITS, DIGITS, "/", "01", DIGITS],
+];
+/// A date that stands there with less than this probability changes no other's.
+const DATE_SEEN: f32 = 0.02;
 
 /// A text that was chosen for a line.
 pub(crate) struct Chosen<T> {
@@ -183,76 +194,65 @@ fn layout(text: &str) -> f32 {
     if USUAL_GROUPS.contains(&groups.as_slice()) { GROUPS_USUAL } else { GROUPS_ODD }
 }
 
-/// The dates that a line says, each with the probability that it stands there, 0.5 or more; from left to right.
+/// The dates that a line says, each with the probability that it stands there, 0.5 or more; from left to right. Whatever
+/// stands around them: a short line's strip shows its neighbours too.
 pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Chosen<Expiry>> {
-    let candidates = beam_search(log_probs, alphabet, BEAM_WIDTH, MAX_SYMBOLS);
-    // Neighbours of a date that are hard to tell make many texts of the same date: more than the beam holds.
-    let total: f32 = candidates.iter().map(|candidate| candidate.log_prob.exp()).sum();
-    let dated: Vec<(&Candidate, Expiry, Range<usize>)> = candidates
-        .iter()
-        .flat_map(|candidate| {
-            dates_in(&candidate.text).into_iter().map(move |(date, at)| (candidate, date, at))
-        })
-        .collect();
-    let mut chosen: Vec<Chosen<Expiry>> = Vec::new();
-    for (candidate, date, at) in &dated {
-        let saying = dated.iter().filter(|(_, other, _)| other == date);
-        let prob = saying.map(|(candidate, ..)| candidate.log_prob.exp()).sum::<f32>() / total;
-        if prob < 0.5 || chosen.iter().any(|known| known.value == *date) {
-            continue;
+    let Some(spotter) = Spotter::new(log_probs, alphabet) else { return Vec::new() };
+    let printed: Vec<(String, f32)> =
+        DATE_FORMS.iter().flat_map(|form| spotter.find(form, DATE_SEEN)).collect();
+    let mut dates: Vec<(Expiry, &str, f32)> = Vec::new();
+    for (text, prob) in &printed {
+        let Some(date) = date_of(text) else { continue };
+        // 12/20 also stands in 12/2024, 11/12 in 2011/12, and a date with a day (2008/03/14) is none of these: cards expire
+        // at the end of a month.
+        let longer =
+            printed.iter().filter(|(other, _)| other.len() > text.len() && other.contains(text.as_str()));
+        let explained: f32 = longer.map(|(_, prob)| prob).sum::<f32>()
+            + if text.find('/') == Some(2) { spotter.prob_of(&format!("/{text}")) } else { 0.0 }
+            + if text.rfind('/') == Some(text.len() - 3) {
+                spotter.prob_of(&format!("{text}/"))
+            } else {
+                0.0
+            };
+        let prob = (prob - explained).max(0.0);
+        match dates.iter_mut().find(|(known, ..)| *known == date) {
+            Some((_, best, total)) => {
+                if prob > *total {
+                    *best = text;
+                }
+                *total += prob;
+            }
+            None => dates.push((date, text, prob)),
         }
-        let printed = |text: &str| text.chars().filter(|symbol| *symbol != ' ').count();
-        let (before, text) = (&candidate.text[..at.start], &candidate.text[at.clone()]);
-        let chars = characters(log_probs, alphabet, &candidate.text);
-        chosen.push(Chosen {
-            value: *date,
-            text: text.to_owned(),
-            prob: prob.min(1.0),
-            chars: chars.into_iter().skip(printed(before)).take(printed(text)).collect(),
-        });
     }
-    chosen
+    let mut chosen: Vec<(usize, Chosen<Expiry>)> = Vec::new();
+    for (value, text, prob) in dates.into_iter().filter(|(.., prob)| *prob >= 0.5) {
+        let aligned = align(log_probs, alphabet, text, Around::Anything).unwrap_or_default();
+        let Some(first) = aligned.first() else { continue };
+        let at = first.columns.start;
+        chosen.push((
+            at,
+            Chosen { value, text: text.to_owned(), prob: prob.min(1.0), chars: printed_chars(aligned) },
+        ));
+    }
+    chosen.sort_by_key(|(at, _)| *at);
+    chosen.into_iter().map(|(_, date)| date).collect()
 }
 
-/// The dates in a text with their places: MM/YY, MM/YYYY or YYYY/MM, whatever stands around them; a short line's strip
-/// shows its neighbours too. A date with a day (2008/03/14) is none of these: cards expire at the end of a month.
-fn dates_in(text: &str) -> Vec<(Expiry, Range<usize>)> {
-    let slashes: Vec<usize> = text.match_indices('/').map(|(slash, _)| slash).collect();
-    let tells_a_day = |a: usize, b: usize| (b - a).saturating_sub(1) <= 2 && !text[a..b].contains(' ');
-    let alone = |at: usize| {
-        let before = at.checked_sub(1).is_some_and(|before| tells_a_day(slashes[before], slashes[at]));
-        !before && slashes.get(at + 1).is_none_or(|&after| !tells_a_day(slashes[at], after))
-    };
-    let mut dates: Vec<_> =
-        (0..slashes.len()).filter(|&at| alone(at)).filter_map(|at| date_at(text, slashes[at])).collect();
-    dates.dedup_by_key(|(date, _)| *date);
-    dates
-}
-
-/// The date around a slash.
-fn date_at(text: &str, slash: usize) -> Option<(Expiry, Range<usize>)> {
-    let (before, after) = (text[..slash].trim_end(), text[slash + 1..].trim_start());
-    let (left_end, right_start) = (before.len(), text.len() - after.len());
-    let before = before.rsplit(|c: char| !c.is_ascii_digit()).next()?;
-    let after = after.split(|c: char| !c.is_ascii_digit()).next()?;
-    let left = |count: usize| {
-        before.len().checked_sub(count).and_then(|from| before.get(from..)?.parse::<u16>().ok())
-    };
-    let right = |count: usize| after.get(..count)?.parse::<u16>().ok();
-    let date = |month: Option<u16>, year: Option<u16>, widths: (usize, usize)| {
-        let expiry = Expiry::new(u8::try_from(month?).ok()?, year?)?;
-        Some((expiry, left_end - widths.0..right_start + widths.1))
-    };
-    // 19.. and 20.. are a whole year or nothing (1999 is no 2019), else two digits are; what stands beyond is a neighbour's.
-    let whole_year = after.len() == 4 && (after.starts_with("19") || after.starts_with("20"));
-    date(right(2).filter(|_| after.len() == 2), left(4), (4, 2))
-        .or_else(|| date(left(2), right(4).filter(|_| whole_year), (2, 4)))
-        .or_else(|| date(left(2), right(2).filter(|_| !whole_year).map(|year| 2000 + year), (2, 2)))
+/// The date that a text of one of [`DATE_FORMS`] says; `None` for a month or year that no card carries.
+fn date_of(text: &str) -> Option<Expiry> {
+    let (before, after) = text.split_once('/')?;
+    let (month, year) = if before.len() == 4 { (after, before) } else { (before, after) };
+    let century = if year.len() == 2 { 2000 } else { 0 };
+    Expiry::new(month.parse().ok()?, century + year.parse::<u16>().ok()?)
 }
 
 /// The characters of a text but its gaps, each with how sure the columns are of it.
 fn characters(log_probs: &LogProbs, alphabet: &Alphabet, text: &str) -> Vec<CharReading> {
-    let aligned = align(log_probs, alphabet, text).unwrap_or_default();
+    printed_chars(align(log_probs, alphabet, text, Around::Nothing).unwrap_or_default())
+}
+
+fn printed_chars(aligned: Vec<Aligned>) -> Vec<CharReading> {
     let printed = aligned.into_iter().filter(|aligned| aligned.symbol != ' ');
     printed.map(|aligned| CharReading { char: aligned.symbol, prob: aligned.mean_prob }).collect()
 }
