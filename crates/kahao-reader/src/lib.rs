@@ -15,11 +15,13 @@ mod photo;
 mod reading;
 mod recognize;
 mod rectify;
+mod timings;
 
 pub use decode::Limits;
 pub use error::ReadError;
 pub use reading::{CardReading, CharReading, FieldReading};
 pub use rectify::frame as strip_frame;
+pub use timings::Timings;
 
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ use locate::{LineKind, Locator, TextLine};
 use parse::{Chosen, Scored};
 use photo::Photo;
 use recognize::Recognizer;
+use timings::timed;
 
 /// Below this probability a number counts as not legible: a reading that is more likely wrong than right helps nobody.
 const LEGIBLE: f32 = 0.5;
@@ -76,8 +79,18 @@ impl CardReader {
 
     /// Reads every bank card in a picture file, best first; never an empty list.
     pub fn read(&self, picture: &[u8]) -> Result<Vec<CardReading>, ReadError> {
-        let photo = decode::decode(picture, &self.limits)?;
-        let lines = self.locator.locate(&photo)?;
+        self.read_timed(picture, &mut Timings::default())
+    }
+
+    /// The same, and notes how long each stage takes, of pictures that are refused too.
+    pub fn read_timed(&self, picture: &[u8], timings: &mut Timings) -> Result<Vec<CardReading>, ReadError> {
+        let photo = timed(&mut timings.decode, || decode::decode(picture, &self.limits))?;
+        let lines = timed(&mut timings.locate, || self.locator.locate(&photo))?;
+        timed(&mut timings.recognize, || self.read_lines(&photo, lines))
+    }
+
+    /// The cards whose lines these are.
+    fn read_lines(&self, photo: &Photo, lines: Vec<TextLine>) -> Result<Vec<CardReading>, ReadError> {
         let (numbers, dates): (Vec<_>, Vec<_>) =
             lines.into_iter().partition(|line| line.kind == LineKind::Number);
         if numbers.is_empty() {
@@ -85,8 +98,8 @@ impl CardReader {
         }
         let mut cards: Vec<CardReading> = Vec::new();
         for line in numbers.iter().take(MAX_LINES) {
-            let Some(number) = self.read_number(&photo, line)? else { continue };
-            let dates = self.read_dates(&photo, &number.1, &dates)?;
+            let Some(number) = self.read_number(photo, line)? else { continue };
+            let dates = self.read_dates(photo, &number.1, &dates)?;
             cards.push(self.card(number.0, dates));
         }
         if cards.is_empty() {
