@@ -253,8 +253,8 @@ impl From<ReadError> for ApiError {
     }
 }
 
-impl From<ApiError> for Answer {
-    fn from(error: ApiError) -> Self {
+impl From<&ApiError> for Answer {
+    fn from(error: &ApiError) -> Self {
         let status = error.status();
         let msg = match status {
             StatusCode::INTERNAL_SERVER_ERROR => "internal error".to_owned(),
@@ -269,6 +269,6 @@ impl IntoResponse for ApiError {
         if self.status() == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(cause = %self, "request failed");
         }
-        Answer::from(self).into_response()
+        Answer::from(&self).into_response()
     }
 }

@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use futures_util::{StreamExt, stream};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -150,20 +151,26 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The JSON body. Unknown fields are ignored: clients of the hosted API send some.
-#[derive(Deserialize)]
-struct JsonBody<'a> {
+/// A picture, in one of the first two fields. Unknown fields are ignored: clients of the hosted API send some.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct JsonBody<'a> {
+    /// The picture file in base64. A `data:image/...;base64,` prefix, line breaks, missing padding and the URL-safe
+    /// alphabet are accepted.
     #[serde(borrow, default)]
     image_base64: Option<Cow<'a, str>>,
+    /// An http or https address on the public Internet. Not touched when `image_base64` is given too.
     #[serde(borrow, default)]
     image_url: Option<Cow<'a, str>>,
+    /// Adds the fields beyond those of the hosted API.
     #[serde(default)]
     detail: Option<bool>,
 }
 
-/// The JSON body of a look-up.
-#[derive(Deserialize)]
-struct NumberBody<'a> {
+/// A number to look up.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct NumberBody<'a> {
+    /// 6 to 19 digits; blanks and dashes between them are ignored. Digits from the seventh on may be hidden by `*`
+    /// or `x`.
     #[serde(borrow)]
     number: Cow<'a, str>,
 }

@@ -14,6 +14,7 @@ mod limits;
 mod metrics;
 mod middleware;
 mod number;
+mod openapi;
 mod response;
 mod routes;
 mod secret;

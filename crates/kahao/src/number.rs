@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use kahao_reader::card::{BinTable, Pan, Scheme};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Six to nineteen digits. From 13 on they are a whole number, fewer are the beginning of one. Digits from the
@@ -71,17 +72,23 @@ impl fmt::Debug for Number {
 }
 
 /// What a number tells, in the words of the wire contract; "" for what is not known.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub(crate) struct NumberFacts {
-    /// As it was asked, without blanks and dashes.
+    /// As it was asked, without blanks and dashes: digits, and `*` for hidden ones.
     pub(crate) number: String,
+    /// The issuer's full legal name, or its printed name where the legal one is not known.
     pub(crate) name: String,
+    /// `借记卡` debit, `贷记卡` credit, `准贷记卡` semi-credit or `预付费卡` prepaid.
     pub(crate) r#type: &'static str,
+    /// `ICBC`.
     pub(crate) bank_code: String,
+    /// `工商银行`.
     pub(crate) bank_short_name: String,
+    /// The product.
     pub(crate) card_name: String,
+    /// By ranges and lengths: unionpay, visa, mastercard, amex, jcb, diners, discover, ….
     pub(crate) scheme: &'static str,
-    /// `None` for a beginning and for a number with hidden digits, which have no check digit to look at.
+    /// Whether the check digit is right. Null for a beginning and for a number with hidden digits, which have no check digit to look at.
     pub(crate) luhn_valid: Option<bool>,
 }
 

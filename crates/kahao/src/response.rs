@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use kahao_reader::card::{BinTable, Expiry};
 use kahao_reader::geometry::Quad;
 use kahao_reader::{CardReading, CharReading, FieldReading};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::number::NumberFacts;
@@ -30,29 +31,52 @@ pub(crate) struct Answer {
 #[serde(untagged)]
 enum Data {
     Nothing {},
-    Cards { content: Vec<Card> },
+    Cards(Cards),
     Number(NumberFacts),
-    Ready { issuers: TableState },
+    Ready(Ready),
+}
+
+/// The cards of a picture.
+#[derive(Clone, Serialize, JsonSchema)]
+pub(crate) struct Cards {
+    /// One item a card, best first.
+    content: Vec<Card>,
+}
+
+/// A service that takes new work.
+#[derive(Clone, Serialize, JsonSchema)]
+pub(crate) struct Ready {
+    issuers: TableState,
 }
 
 /// Which issuer table is in use.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 struct TableState {
+    /// When it was made, or by what its folder is known.
     date: String,
     rows: usize,
 }
 
-/// The envelope, in the order of the API's page.
-#[derive(Serialize)]
+/// What surrounds every answer, in the order of the API's page.
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Envelope<'a> {
+    /// The HTTP status again.
     code: u16,
+    /// `OK`, or the reason of a refusal in English. ASCII.
     msg: &'a str,
+    /// The same as `msg`.
     message: &'a str,
+    /// `成功`, or the reason of a refusal in Chinese.
     msg_cn: &'a str,
+    /// Whether there is what was asked for.
     success: bool,
+    /// Also in the headers `X-Request-Id` and `X-Ca-Request-Id`, and in the service's log.
     request_id: &'a str,
+    /// Calls left, -1 without a quota; in answers about the key only.
     #[serde(skip_serializing_if = "Option::is_none")]
     credit: Option<i64>,
+    /// Empty without success.
+    #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     data: &'a Data,
 }
 
@@ -60,7 +84,7 @@ impl Answer {
     /// The cards of a picture.
     pub(crate) fn cards(readings: &[CardReading], detail: bool) -> Self {
         let content = readings.iter().map(|reading| Card::new(reading, detail)).collect();
-        Self { data: Data::Cards { content }, ..Self::ok() }
+        Self { data: Data::Cards(Cards { content }), ..Self::ok() }
     }
 
     /// What a number tells.
@@ -71,7 +95,7 @@ impl Answer {
     /// New work is welcome, and will be done with this table.
     pub(crate) fn ready(table: &BinTable) -> Self {
         let issuers = TableState { date: table.date().to_owned(), rows: table.rows() };
-        Self { data: Data::Ready { issuers }, ..Self::ok() }
+        Self { data: Data::Ready(Ready { issuers }), ..Self::ok() }
     }
 
     /// The calls that the caller has left.
@@ -106,6 +130,11 @@ impl Answer {
     /// Notes the reason in a word.
     pub(crate) fn because(self, reason: &'static str) -> Self {
         Self { reason: Some(reason), ..self }
+    }
+
+    /// The reason of a refusal, or `OK`.
+    pub(crate) fn msg(&self) -> &str {
+        &self.msg
     }
 
     /// What is sent as JSON.
@@ -160,58 +189,92 @@ impl IntoResponse for Answer {
     }
 }
 
-/// One item of `content`.
-#[derive(Clone, Serialize)]
+/// A card that was read.
+#[derive(Clone, Serialize, JsonSchema)]
 struct Card {
+    /// Digits only.
+    #[schemars(regex(pattern = r"^[0-9]{13,19}$"))]
     number: String,
+    /// Probability that the whole number is right.
+    #[schemars(range(min = 0, max = 1))]
     prob: f64,
+    /// The issuer's full legal name, or its printed name where the legal one is not known; "" when the issuer is unknown.
     name: String,
+    /// `借记卡` debit, `贷记卡` credit, `准贷记卡` semi-credit or `预付费卡` prepaid; "" when unknown.
     r#type: &'static str,
+    /// Expiry date `MM/YY`; "" when there is none or it cannot be read. Never guessed.
+    #[schemars(regex(pattern = r"^([0-9]{2}/[0-9]{2})?$"))]
     valid_date: String,
+    /// Corners of the number's text in the picture as posted (after the EXIF turn, before any scaling), from the
+    /// text's own top-left, clockwise.
+    #[schemars(length(equal = 4))]
     keypoints: Vec<Keypoint>,
     #[serde(flatten)]
     detail: Option<Detail>,
 }
 
 /// The fields that `detail` adds. What the reader does not read yet is there and empty.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 struct Detail {
+    /// `MM/YY` of the earlier of two dates; "" when there is one date or none.
+    #[schemars(regex(pattern = r"^([0-9]{2}/[0-9]{2})?$"))]
     valid_from: String,
+    /// Not read yet: "".
     holder: &'static str,
+    /// `ICBC`; "" when unknown.
     bank_code: String,
+    /// `工商银行`; "" when unknown.
     bank_short_name: String,
+    /// The product; "" when unknown.
     card_name: String,
+    /// By ranges and lengths: unionpay, visa, mastercard, amex, jcb, diners, discover, …; "" when unknown.
     scheme: &'static str,
+    /// Whether the number's check digit is right; some genuine series do not follow it.
     luhn_valid: bool,
+    /// As printed, with its gaps.
     number_grouped: String,
+    /// Each of number, valid_date and valid_from that was read.
     fields: Vec<Field>,
     card: Place,
 }
 
-#[derive(Clone, Serialize)]
+/// A text on the card.
+#[derive(Clone, Serialize, JsonSchema)]
 struct Field {
+    /// `number`, `valid_date` or `valid_from`.
     kind: &'static str,
+    /// As printed.
     text: String,
+    /// Probability that the whole text is right.
+    #[schemars(range(min = 0, max = 1))]
     prob: f64,
+    /// Corners of the text, as those of the number.
+    #[schemars(length(equal = 4))]
     keypoints: Vec<Keypoint>,
     chars: Vec<Char>,
 }
 
-#[derive(Clone, Serialize)]
+/// A character of a text.
+#[derive(Clone, Serialize, JsonSchema)]
 struct Char {
     char: char,
+    #[schemars(range(min = 0, max = 1))]
     prob: f64,
 }
 
 /// Where the card itself lies.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 struct Place {
+    /// Not known yet: empty.
     keypoints: Vec<Keypoint>,
+    /// Clockwise turn of the number's text: 0, 90, 180 or 270.
     rotation: u16,
+    /// Not known yet: "".
     layout: &'static str,
 }
 
-#[derive(Clone, Serialize)]
+/// A point in the picture as posted, in px.
+#[derive(Clone, Serialize, JsonSchema)]
 struct Keypoint {
     x: i64,
     y: i64,

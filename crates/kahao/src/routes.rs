@@ -5,6 +5,7 @@ mod bank_card_ocr;
 mod credit;
 mod health;
 mod metrics;
+mod pages;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/health/live", get(health::check_live))
         .route("/health/ready", get(health::check_ready))
         .route("/metrics", get(metrics::show_metrics_locally))
+        .merge(pages::router())
         .fallback(async |request| refuse(request, ApiError::NoSuchPath))
         .method_not_allowed_fallback(async |request| refuse(request, ApiError::WrongMethod))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), envelope))
@@ -51,4 +53,4 @@ fn refuse(request: Request, refusal: ApiError) -> ApiError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

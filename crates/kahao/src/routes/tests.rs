@@ -24,6 +24,7 @@ use tower::ServiceExt;
 use super::router;
 use crate::config::{ServeConfig, tests::defaults};
 use crate::issuers::tests::embedded;
+use crate::openapi::tests::assert_described;
 use crate::response::tests::reading;
 use crate::state::{Shared, State};
 use crate::store::{FreshKey, KeyChange, Store};
@@ -33,7 +34,7 @@ const CREDIT_PATH: &str = "/api/bank_card_ocr/v1/credit";
 const BIN_PATH: &str = "/api/bank_card_bin/v1";
 
 /// The service with a fake reader, a store of its own and one key.
-pub(super) struct Service {
+pub(crate) struct Service {
     state: Shared,
     router: Router,
     fresh: FreshKey,
@@ -63,7 +64,7 @@ fn fake_read(picture: &[u8]) -> Result<Vec<CardReading>, ReadError> {
     })
 }
 
-async fn service() -> Service {
+pub(crate) async fn service() -> Service {
     service_with(defaults(), fake_read).await
 }
 
@@ -97,7 +98,13 @@ impl Service {
         self.send(self.request().header("content-type", "application/json").body(body.into()).unwrap()).await
     }
 
+    /// The router itself.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     async fn send(&self, mut request: Request<Body>) -> Answered {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([203, 0, 113, 9], 1234))));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
@@ -105,6 +112,7 @@ impl Service {
         let json = serde_json::from_slice(&body).expect("every answer is JSON");
         let answered = Answered { status: head.status.as_u16(), headers: head.headers, json };
         answered.assert_envelope();
+        assert_described(&method, &path, answered.status, answered.json["msg"].as_str().unwrap());
         answered
     }
 

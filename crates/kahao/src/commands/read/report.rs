@@ -99,8 +99,8 @@ impl<W: Write> Reporter<W> {
 fn answer(result: &Result<Vec<CardReading>, FileError>, detail: bool) -> Answer {
     match result {
         Ok(cards) => Answer::cards(cards, detail),
-        Err(FileError::Read(error)) => ApiError::from(error.clone()).into(),
-        Err(FileError::Panicked) => ApiError::Panicked.into(),
+        Err(FileError::Read(error)) => Answer::from(&ApiError::from(error.clone())),
+        Err(FileError::Panicked) => Answer::from(&ApiError::Panicked),
         Err(FileError::Io(_)) => Answer::refusal(
             axum::http::StatusCode::BAD_REQUEST,
             "the file cannot be opened".into(),
