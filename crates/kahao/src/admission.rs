@@ -50,7 +50,7 @@ pub(crate) async fn admit(state: &State, request: Request) -> Result<Admitted, A
             return Err(refusal);
         }
     };
-    let body = read_body(&head.headers, body).await?;
+    let body = read_body(&state.body, &head.headers, body).await?;
     let key = match claim {
         Claim::Proven(key) => key,
         Claim::OnBody(claim) => {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 use clap::{Arg, Command};
 
-use crate::{admission, auth, fetch, issuers, metrics, telemetry, workers};
+use crate::{admission, auth, fetch, input, issuers, metrics, server, telemetry, tls, workers};
 
 /// Where the keys are, for every command that needs them.
 #[derive(Debug, Clone, clap::Args)]
@@ -26,6 +26,8 @@ pub(crate) struct ServeConfig {
     #[arg(long, env = "KAHAO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
+    pub(crate) tls: tls::Config,
+    #[command(flatten)]
     pub(crate) store: StoreConfig,
     /// A TOML file with the settings on this page, by their names without dashes in front
     #[arg(long, env = "KAHAO_CONFIG", value_name = "FILE")]
@@ -34,6 +36,10 @@ pub(crate) struct ServeConfig {
     #[arg(long, env = "KAHAO_DRAIN_S", value_name = "SECONDS", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=600))]
     pub(crate) drain_s: u64,
+    #[command(flatten)]
+    pub(crate) server: server::Config,
+    #[command(flatten)]
+    pub(crate) input: input::Config,
     #[command(flatten)]
     pub(crate) issuers: issuers::Config,
     #[command(flatten)]

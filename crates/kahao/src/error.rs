@@ -167,7 +167,7 @@ impl ApiError {
             },
             Self::Input(error) => match error {
                 InputError::BodyTooLarge => "请求体超过 30 MB",
-                InputError::BodyBrokeOff => "请求体中断或超过 60 秒",
+                InputError::BodyBrokeOff => "请求体中断或传输过慢",
                 InputError::ContentType => {
                     "Content-Type 必须是 application/json、multipart/form-data、image/* 或 application/octet-stream，且不带 Content-Encoding"
                 }

@@ -20,15 +20,39 @@ pub(crate) const MAX_PICTURE_BYTES: usize = 20 * 1024 * 1024;
 /// (4/76) and the rest of the JSON.
 pub(crate) const MAX_BODY_BYTES: usize = 30 * 1024 * 1024;
 
-/// A body that comes slower than this is an attack or a broken line.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a body may take before its speed counts: a slow start is no attack.
+const SPEED_GRACE: Duration = Duration::from_secs(10);
+
+/// Settings of bodies.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub(crate) struct Config {
+    /// How long a body may take, in seconds
+    #[arg(long, env = "KAHAO_BODY_TIMEOUT_S", value_name = "SECONDS", default_value_t = 60)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) body_timeout_s: u64,
+    /// Bytes a second that a body must come with, on average and after its first 10 seconds; a slower one is an attack or
+    /// a broken line
+    #[arg(long, env = "KAHAO_MIN_BODY_SPEED", value_name = "BYTES", default_value_t = 4096)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) min_body_speed: u64,
+}
+
+impl Config {
+    /// When a body of which so many bytes are there must have brought more.
+    fn deadline(&self, began: Instant, bytes: usize) -> Instant {
+        let at_speed =
+            SPEED_GRACE + Duration::from_secs_f64(bytes as f64 / self.min_body_speed.max(1) as f64);
+        began + at_speed.min(Duration::from_secs(self.body_timeout_s))
+    }
+}
 
 /// Why a body gives no picture or no number. The texts are public.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InputError {
     #[error("the body is larger than 30 MB")]
     BodyTooLarge,
-    #[error("the body broke off or took more than 60 seconds")]
+    #[error("the body broke off or came too slowly")]
     BodyBrokeOff,
     #[error(
         "Content-Type must be application/json, multipart/form-data, image/* or application/octet-stream, without Content-Encoding"
@@ -72,15 +96,17 @@ pub(crate) enum Source {
 }
 
 /// Reads a body into memory, up to [`MAX_BODY_BYTES`].
-pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, InputError> {
+pub(crate) async fn read_body(config: &Config, headers: &HeaderMap, body: Body) -> Result<Bytes, InputError> {
     if declared_length(headers).is_some_and(|length| length > MAX_BODY_BYTES as u64) {
         discard(headers, body);
         return Err(InputError::BodyTooLarge);
     }
-    let deadline = Instant::now() + BODY_TIMEOUT;
+    let began = Instant::now();
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
-    while let Some(chunk) = timeout_at(deadline, chunks.next()).await.map_err(|_| InputError::BodyBrokeOff)? {
+    loop {
+        let next = timeout_at(config.deadline(began, bytes.len()), chunks.next()).await;
+        let Some(chunk) = next.map_err(|_| InputError::BodyBrokeOff)? else { break };
         let chunk = chunk.map_err(|_| InputError::BodyBrokeOff)?;
         if bytes.len() + chunk.len() > MAX_BODY_BYTES {
             discard(headers, Body::from_stream(chunks));

@@ -15,6 +15,7 @@ mod metrics;
 mod middleware;
 mod number;
 mod openapi;
+mod request_id;
 mod response;
 mod routes;
 mod secret;
@@ -23,6 +24,7 @@ mod stages;
 mod state;
 mod store;
 mod telemetry;
+mod tls;
 mod workers;
 
 use std::process::ExitCode;

@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_page_has_every_figure() {
         let metrics = Metrics::default();
-        let stages = [Timed { stage: Stage::Read, began: Instant::now(), took: Duration::from_millis(7) }];
+        let stages = [Timed { stage: Stage::Locate, began: Instant::now(), took: Duration::from_millis(7) }];
         let answered = Answered {
             method: "POST",
             route: "/r",
@@ -166,7 +166,7 @@ mod tests {
             r#"kahao_requests_total{method="POST",route="/r",code="429"} 1"#,
             r#"kahao_request_duration_seconds_bucket{le="0.05",route="/r"} 1"#,
             r#"kahao_request_duration_seconds_bucket{le="0.025",route="/r"} 0"#,
-            r#"kahao_stage_duration_seconds_count{stage="read"} 1"#,
+            r#"kahao_stage_duration_seconds_count{stage="locate"} 1"#,
             r#"kahao_refusals_total{reason="queue_full"} 1"#,
             "kahao_requests_in_flight 1",
             "kahao_connections 0",

@@ -14,8 +14,8 @@ use tracing::field::Empty;
 
 use crate::error::ApiError;
 use crate::metrics::Answered;
+use crate::request_id;
 use crate::response::Answer;
-use crate::secret::random_hex;
 use crate::stages::{Stages, server_timing};
 use crate::state::Shared;
 
@@ -24,7 +24,7 @@ const HUNG_UP: u16 = 499;
 
 /// Runs a request and dresses its answer.
 pub(crate) async fn envelope(State(state): State<Shared>, mut request: Request, next: Next) -> Response {
-    let request_id = random_hex::<16>();
+    let request_id = request_id::of(request.headers());
     let visit = Visit::begin(state, &request);
     request.extensions_mut().insert(visit.stages.clone());
     let span = tracing::info_span!("request", request_id, key = Empty);

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use kahao_reader::Timings;
+
 /// A part of a request that is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
@@ -12,7 +14,9 @@ pub(crate) enum Stage {
     Fetch,
     /// The wait for a worker.
     Queue,
-    Read,
+    Decode,
+    Locate,
+    Recognize,
 }
 
 impl Stage {
@@ -20,7 +24,9 @@ impl Stage {
         match self {
             Self::Fetch => "fetch",
             Self::Queue => "queue",
-            Self::Read => "read",
+            Self::Decode => "decode",
+            Self::Locate => "locate",
+            Self::Recognize => "recognize",
         }
     }
 }
@@ -42,6 +48,20 @@ impl Stages {
     /// Notes a stage that ends now.
     pub(crate) fn note(&self, stage: Stage, began: Instant) {
         self.push([Timed { stage, began, took: began.elapsed() }]);
+    }
+
+    /// Notes how a picture was read. A stage that it did not reach is none.
+    pub(crate) fn note_reading(&self, mut began: Instant, timings: &Timings) {
+        let stages = [
+            (Stage::Decode, timings.decode),
+            (Stage::Locate, timings.locate),
+            (Stage::Recognize, timings.recognize),
+        ];
+        self.push(stages.into_iter().filter(|(_, took)| !took.is_zero()).map(|(stage, took)| {
+            let timed = Timed { stage, began, took };
+            began += took;
+            timed
+        }));
     }
 
     fn push(&self, stages: impl IntoIterator<Item = Timed>) {
@@ -69,10 +89,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn server_timing_has_every_stage_and_the_total() {
-        let (began, ms) = (Instant::now(), Duration::from_millis);
-        let stages = [(Stage::Queue, 2), (Stage::Read, 30)];
-        let stages = stages.map(|(stage, took)| Timed { stage, began, took: ms(took) });
-        assert_eq!(server_timing(&stages, ms(33)), "queue;dur=2.0, read;dur=30.0, total;dur=33.0");
+    fn stages_that_were_not_reached_are_not_told() {
+        let stages = Stages::default();
+        let began = Instant::now();
+        let ms = Duration::from_millis;
+        stages.push([Timed { stage: Stage::Queue, began, took: ms(2) }]);
+        stages.note_reading(began + ms(2), &Timings { decode: ms(3), locate: ms(4), ..Timings::default() });
+        let list = stages.list();
+        assert_eq!(
+            server_timing(&list, ms(12)),
+            "queue;dur=2.0, decode;dur=3.0, locate;dur=4.0, total;dur=12.0"
+        );
+        assert_eq!(list[2].began, began + ms(5), "one after another");
     }
 }

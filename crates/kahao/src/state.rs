@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::auth::Auth;
 use crate::config::ServeConfig;
 use crate::fetch::{Fetcher, MayReach};
-use crate::input::MAX_PICTURE_BYTES;
+use crate::input::{self, MAX_PICTURE_BYTES};
 use crate::issuers::IssuerTable;
 use crate::limits::RateLimits;
 use crate::metrics::Metrics;
@@ -27,6 +27,8 @@ pub(crate) struct State {
     /// One permit for each request whose body is in memory.
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// What is expected of bodies.
+    pub(crate) body: input::Config,
     pub(crate) metrics: Metrics,
     /// The metrics have a listener of their own.
     pub(crate) metrics_apart: bool,
@@ -53,6 +55,7 @@ impl State {
             workers: Workers::start(&config.workers, read)?,
             issuers,
             requests: Arc::new(Semaphore::new(config.admission.max_requests as usize)),
+            body: config.input.clone(),
             trusted_proxies: config.admission.trusted_proxies.clone(),
             metrics: Metrics::default(),
             metrics_apart: config.metrics.metrics_listen.is_some(),

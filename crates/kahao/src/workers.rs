@@ -8,14 +8,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use kahao_reader::{CardReading, ReadError};
+use kahao_reader::{CardReading, ReadError, Timings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::stages::{Stage, Stages};
 
 /// How a picture is read: the models in the service, a fake in tests.
-pub(crate) type Read = dyn Fn(&[u8]) -> Result<Vec<CardReading>, ReadError> + Send + Sync;
+pub(crate) type Read = dyn Fn(&[u8], &mut Timings) -> Result<Vec<CardReading>, ReadError> + Send + Sync;
 
 /// Settings of the workers.
 #[derive(Debug, Clone, clap::Args)]
@@ -173,9 +173,9 @@ impl Queue {
             stages.note(Stage::Queue, queued);
             // The caller may be gone; then nobody hears either message.
             let _ = started.send(());
-            let began = Instant::now();
-            let reading = catch_unwind(AssertUnwindSafe(|| read(&picture)));
-            stages.note(Stage::Read, began);
+            let (began, mut timings) = (Instant::now(), Timings::default());
+            let reading = catch_unwind(AssertUnwindSafe(|| read(&picture, &mut timings)));
+            stages.note_reading(began, &timings);
             self.lock().running -= 1;
             let _ = answer.send(match reading {
                 Ok(reading) => reading.map_err(WorkError::Read),
@@ -199,7 +199,7 @@ mod tests {
     fn gate() -> (Arc<Read>, mpsc::Sender<()>) {
         let (open, opened) = mpsc::channel();
         let opened = Mutex::new(opened);
-        let read = move |_: &[u8]| {
+        let read = move |_: &[u8], _: &mut Timings| {
             let _ = opened.lock().unwrap().recv();
             Err(ReadError::NoCard)
         };
@@ -275,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_worker_outlives_a_panic() {
-        let read = |picture: &[u8]| match picture {
+        let read = |picture: &[u8], _: &mut Timings| match picture {
             b"bomb" => panic!("on purpose"),
             _ => Ok(Vec::new()),
         };

@@ -5,32 +5,17 @@
     reason = "a test may panic; allow-unwrap-in-tests knows #[test] functions only"
 )]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+#[path = "shared/service.rs"]
+mod service;
+
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Stdio;
 
 use serde_json::Value;
-use tempfile::{TempDir, tempdir};
+use tempfile::tempdir;
 
-fn kahao(args: &[&str], folder: &Path) -> Output {
-    command(args, folder).output().unwrap()
-}
-
-fn command(args: &[&str], folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kahao"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KAHAO_")) {
-        command.env_remove(name);
-    }
-    command.args(args).current_dir(folder);
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use service::{Service, command, kahao, text};
 
 /// The lines of a command that succeeds, as JSON.
 fn json_lines(args: &[&str], folder: &Path) -> Vec<Value> {
@@ -46,92 +31,6 @@ fn complaint(args: &[&str], folder: &Path, status: i32) -> String {
     assert_eq!(output.status.code(), Some(status), "{args:?}: {stderr}");
     assert_eq!(text(&output.stdout), "");
     stderr
-}
-
-/// A service in its own folder; killed when dropped.
-struct Service {
-    child: Child,
-    port: u16,
-    greeting: Vec<String>,
-    /// Lines of the log after the first few.
-    log: mpsc::Receiver<Value>,
-    _folder: TempDir,
-}
-
-impl Service {
-    fn start(args: &[&str]) -> Self {
-        let folder = tempdir().unwrap();
-        let args = [&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], args].concat();
-        let mut child =
-            command(&args, folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let port = loop {
-            let line: Value = serde_json::from_str(&log.next().unwrap().unwrap()).unwrap();
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
-            }
-        };
-        let (sender, later) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in log.map_while(Result::ok) {
-                // Nobody may be listening; the pipe must be emptied all the same.
-                let _ = sender.send(serde_json::from_str(&line).unwrap_or_default());
-            }
-        });
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut greeting = Vec::new();
-        while !greeting.iter().any(|line: &String| line.contains("curl")) {
-            let mut line = String::new();
-            stdout.read_line(&mut line).unwrap();
-            greeting.push(line);
-        }
-        Self { child, port, greeting, log: later, _folder: folder }
-    }
-
-    /// A word of the greeting: the line that begins with `name` ends with it.
-    fn greeted(&self, name: &str) -> String {
-        let line = self.greeting.iter().find(|line| line.trim().starts_with(name)).unwrap();
-        line.split_whitespace().last().unwrap().to_owned()
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-        stream
-    }
-
-    /// Writes a request and reads the answer to its end.
-    fn ask(&self, head: &str, body: &[u8]) -> String {
-        let mut stream = self.connect();
-        let length = body.len();
-        write!(stream, "{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n").unwrap();
-        stream.write_all(body).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    /// The next line of the log with this message.
-    fn logged(&self, message: &str) -> Value {
-        loop {
-            let line = self.log.recv_timeout(Duration::from_secs(20)).unwrap();
-            if line["message"] == message {
-                return line;
-            }
-        }
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `kahao health`: whether a service is ready, for containers that have no curl.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,26 +13,33 @@ use url::Url;
 /// Settings of `kahao health`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct HealthConfig {
-    /// Address of the service; without it, the port that KAHAO_LISTEN names on this machine, or
+    /// Address of the service; without it, the port that KAHAO_METRICS_LISTEN or else KAHAO_LISTEN names on this machine, or
     /// http://127.0.0.1:8080
     #[arg(value_name = "URL")]
     url: Option<String>,
     /// Where the service listens
     #[arg(long, env = "KAHAO_LISTEN", hide = true, default_value = "127.0.0.1:8080")]
-    listen: std::net::SocketAddr,
+    listen: SocketAddr,
+    /// Where its monitoring listens: plain HTTP, also where the service speaks TLS
+    #[arg(long, env = "KAHAO_METRICS_LISTEN", hide = true)]
+    metrics_listen: Option<SocketAddr>,
 }
 
 /// Asks the service; exit code 0 when it is ready, 1 when not.
 pub(crate) fn run(config: &HealthConfig) -> anyhow::Result<ExitCode> {
     let url = match &config.url {
         Some(url) => url.clone(),
-        None if config.listen.ip().is_unspecified() => format!("http://127.0.0.1:{}", config.listen.port()),
-        None => format!("http://{}", config.listen),
+        None => match config.metrics_listen.unwrap_or(config.listen) {
+            address if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
+            address => format!("http://{address}"),
+        },
     };
     let url =
         Url::parse(&url).with_context(|| format!("{url} is not an address such as http://127.0.0.1:8080"))?;
     if url.scheme() != "http" {
-        bail!("{url} is not an http address: ask the service itself, not its proxy");
+        bail!(
+            "{url} is not an http address: ask the service itself, not its proxy; one that speaks TLS at its --metrics-listen"
+        );
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match runtime.block_on(async { timeout(Duration::from_secs(5), ask(&url)).await }) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use kahao_reader::CardReader;
+use kahao_reader::{CardReader, Timings};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,9 +14,14 @@ use tokio::time::sleep;
 
 use crate::config::ServeConfig;
 use crate::issuers::IssuerTable;
+use crate::server::{self, Door};
 use crate::state::{Shared, State};
 use crate::store::{KeyChange, Store};
-use crate::{fetch, routes, server, telemetry};
+use crate::tls::Tls;
+use crate::{fetch, routes, telemetry};
+
+/// Open connections of the listener for monitoring.
+const MONITORING_CONNECTIONS: u32 = 64;
 
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) fn run(config: &ServeConfig) -> anyhow::Result<ExitCode> {
@@ -28,7 +33,8 @@ pub(crate) fn run(config: &ServeConfig) -> anyhow::Result<ExitCode> {
 
 async fn start(config: &ServeConfig) -> anyhow::Result<()> {
     let issuers = Arc::new(IssuerTable::load(&config.issuers)?);
-    reload_on_hangup(Arc::clone(&issuers))?;
+    let tls = Tls::load(&config.tls)?.map(Arc::new);
+    reload_on_hangup(Arc::clone(&issuers), tls.clone())?;
     let store = Store::open(&config.store.database).await?;
     let is_first_start = !store.has_usable_key().await?;
     if is_first_start && !config.listen.ip().is_loopback() {
@@ -47,24 +53,31 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
     let read = {
         let issuers = Arc::clone(&issuers);
         // One table from the start of a picture to its end, whatever is loaded meanwhile.
-        Arc::new(move |picture: &[u8]| reader.with_table(issuers.current()).read(picture))
+        Arc::new(move |picture: &[u8], timings: &mut Timings| {
+            reader.with_table(issuers.current()).read_timed(picture, timings)
+        })
     };
     let state = State::new(config, store, issuers, read, fetch::is_public)?;
     let address = listener.local_addr()?;
     if is_first_start && state.store.list_keys().await?.is_empty() {
-        greet(&state.store, address).await?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        greet(&state.store, &format!("{scheme}://{address}")).await?;
     }
-    tracing::info!(%address, "listening");
-
     if let Some(listener) = monitoring {
-        tracing::info!(address = %listener.local_addr()?, "metrics");
+        tracing::info!(address = %listener.local_addr()?, "listening for monitoring");
         // To the very end: the drain is to be seen too.
         let router = routes::monitoring(Arc::clone(&state));
-        tokio::spawn(server::serve(listener, router, Gauge::default(), std::future::pending()));
+        let config = server::Config { max_connections: MONITORING_CONNECTIONS, ..config.server.clone() };
+        let door = Door { listener, router, tls: None, config, open: Gauge::default() };
+        tokio::spawn(door.serve(std::future::pending()));
     }
+    tracing::info!(%address, tls = tls.is_some(), "listening");
+    let mut connections = config.server.clone();
+    server::fit_to_open_files(&mut connections);
     let stop = wait_for_end(Arc::clone(&state), Duration::from_secs(config.drain_s));
     let open = state.metrics.connections.clone();
-    server::serve(listener, routes::router(state), open, stop).await;
+    let door = Door { listener, router: routes::router(state), tls, config: connections, open };
+    door.serve(stop).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -75,7 +88,7 @@ async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener>
 }
 
 /// Makes the first key of an empty store and says how to use it.
-async fn greet(store: &Store, address: SocketAddr) -> anyhow::Result<()> {
+async fn greet(store: &Store, address: &str) -> anyhow::Result<()> {
     let fresh = store.create_key("first", &KeyChange::default()).await?;
     println!(
         "kahao has made its first key. It is shown once:
@@ -86,7 +99,7 @@ async fn greet(store: &Store, address: SocketAddr) -> anyhow::Result<()> {
 
 Try it with a picture of a card:
 
-  curl -H 'Authorization: APPCODE {appcode}' -F image=@card.jpg http://{address}/api/bank_card_ocr/v1
+  curl -H 'Authorization: APPCODE {appcode}' -F image=@card.jpg {address}/api/bank_card_ocr/v1
 ",
         appcode = fresh.appcode.reveal(),
         app_key = fresh.key.app_key,
@@ -95,14 +108,20 @@ Try it with a picture of a card:
     Ok(())
 }
 
-/// Reads the issuer table anew at every SIGHUP.
-fn reload_on_hangup(issuers: Arc<IssuerTable>) -> std::io::Result<()> {
+/// Reads the issuer table and the certificate anew at every SIGHUP.
+fn reload_on_hangup(issuers: Arc<IssuerTable>, tls: Option<Arc<Tls>>) -> std::io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            let issuers = Arc::clone(&issuers);
-            // The file system may be slow. A panic there would be logged, and leaves the table as it was.
-            let _ = tokio::task::spawn_blocking(move || issuers.reload()).await;
+            let (issuers, tls) = (Arc::clone(&issuers), tls.clone());
+            // The file system may be slow. A panic there would be logged, and leaves things as they were.
+            let reload = move || {
+                issuers.reload();
+                if let Some(tls) = tls {
+                    tls.reload();
+                }
+            };
+            let _ = tokio::task::spawn_blocking(reload).await;
         }
     });
     Ok(())

@@ -1,6 +1,7 @@
 use axum::http::Request;
 
 use super::*;
+use crate::config::tests::defaults;
 
 async fn read(content_type: &str, uri: &str, body: impl Into<Bytes>) -> Result<Input, InputError> {
     let mut request = Request::post(uri);
@@ -110,8 +111,36 @@ async fn a_picture_over_the_limit_is_told_from_a_body_over_the_limit() {
     assert_eq!(read("application/json", "/", body).await, expected);
     assert!(read("image/png", "/", picture[1..].to_vec()).await.is_ok());
 
-    let none = HeaderMap::new();
-    assert!(read_body(&none, Body::from(vec![0; MAX_BODY_BYTES])).await.is_ok());
-    let too_long = read_body(&none, Body::from(vec![0; MAX_BODY_BYTES + 1])).await;
+    let (none, config) = (HeaderMap::new(), defaults().input);
+    assert!(read_body(&config, &none, Body::from(vec![0; MAX_BODY_BYTES])).await.is_ok());
+    let too_long = read_body(&config, &none, Body::from(vec![0; MAX_BODY_BYTES + 1])).await;
     assert_eq!(too_long, Err(InputError::BodyTooLarge));
+}
+
+/// What becomes of a body that brings so many bytes each second for so long, and how long that takes.
+async fn trickle(bytes: usize, seconds: u64) -> (Result<usize, InputError>, u64) {
+    let chunks = stream::unfold(0, move |second| async move {
+        if second == seconds {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Some((Ok::<_, std::io::Error>(vec![0; bytes]), second + 1))
+    });
+    let began = Instant::now();
+    let body = Body::from_stream(chunks);
+    let read = read_body(&defaults().input, &HeaderMap::new(), body).await;
+    (read.map(|body| body.len()), began.elapsed().as_secs())
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_must_come_with_some_speed() {
+    assert_eq!(trickle(10, 9).await, (Ok(90), 9), "a short one may be slow");
+    assert_eq!(trickle(4096, 50).await, (Ok(204_800), 50));
+    assert_eq!(trickle(10, 50).await, (Err(InputError::BodyBrokeOff), 10), "a slow-loris");
+    assert_eq!(
+        trickle(2048, 50).await,
+        (Err(InputError::BodyBrokeOff), 19),
+        "half the speed lasts twice the grace"
+    );
+    assert_eq!(trickle(100_000, 70).await, (Err(InputError::BodyBrokeOff), 60), "not for ever");
 }

@@ -52,7 +52,7 @@ async fn requests_stages_and_refusals_are_counted() {
     let read = service.post_picture("card").await;
     let timing = read.header("server-timing");
     assert!(timing.starts_with("queue;dur="), "{timing}");
-    assert!(timing.contains(", read;dur=") && timing.contains(", total;dur="), "{timing}");
+    assert!(timing.contains(", decode;dur=2.0, locate;dur=2.0, recognize;dur=2.0, total;dur="), "{timing}");
     service.post_picture("no card").await;
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
@@ -73,7 +73,7 @@ async fn requests_stages_and_refusals_are_counted() {
             r#"kahao_requests_total{method="GET",route="(none)",code="404"} 1"#,
             r#"kahao_request_duration_seconds_count{route="/api/bank_card_ocr/v1"} 4"#,
             r#"kahao_stage_duration_seconds_count{stage="queue"} 3"#,
-            r#"kahao_stage_duration_seconds_count{stage="read"} 3"#,
+            r#"kahao_stage_duration_seconds_count{stage="recognize"} 3"#,
             r#"kahao_refusals_total{reason="no_card"} 1"#,
             r#"kahao_refusals_total{reason="unknown_key_or_secret"} 1"#,
             r#"kahao_refusals_total{reason="panic"} 1"#,
