@@ -21,6 +21,7 @@ use crate::store::Key;
 /// Settings of admission.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Admission")]
 pub(crate) struct Config {
     /// Requests whose picture may be in memory at the same time; more are refused with 429
     #[arg(long, env = "KAHAO_MAX_REQUESTS", value_name = "N", default_value_t = 128)]
@@ -40,10 +41,18 @@ pub(crate) struct Admitted {
     pub(crate) room: OwnedSemaphorePermit,
 }
 
+/// What a request will take up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// A worker: while the queue is full it is refused before its body is read.
+    Worker,
+    Nothing,
+}
+
 /// Lets a request in, or says why not.
-pub(crate) async fn admit(state: &State, request: Request) -> Result<Admitted, ApiError> {
+pub(crate) async fn admit(state: &State, request: Request, needs: Needs) -> Result<Admitted, ApiError> {
     let (head, body) = request.into_parts();
-    let (claim, room) = match check_head(state, &head).await {
+    let (claim, room) = match check_head(state, &head, needs).await {
         Ok(passed) => passed,
         Err(refusal) => {
             discard(&head.headers, body);
@@ -63,13 +72,20 @@ pub(crate) async fn admit(state: &State, request: Request) -> Result<Admitted, A
 }
 
 /// All that can be decided before the body is read.
-async fn check_head(state: &State, head: &Parts) -> Result<(Claim, OwnedSemaphorePermit), ApiError> {
+async fn check_head(
+    state: &State,
+    head: &Parts,
+    needs: Needs,
+) -> Result<(Claim, OwnedSemaphorePermit), ApiError> {
     if state.is_draining() {
         return Err(ApiError::Draining);
     }
     let claim = state.auth.check_head(&state.store, head).await?;
     if let Claim::Proven(key) = &claim {
         check_key(state, key, head)?;
+    }
+    if needs == Needs::Worker {
+        state.workers.check_room()?;
     }
     let room = Arc::clone(&state.requests).try_acquire_owned().map_err(|_| ApiError::TooManyRequests)?;
     Ok((claim, room))

@@ -19,6 +19,7 @@ use signature::Signed;
 /// Settings of authentication.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Credentials")]
 pub(crate) struct Config {
     /// How far x-ca-timestamp may be from this machine's clock, either way, in seconds
     #[arg(long, env = "KAHAO_TIMESTAMP_WINDOW_S", value_name = "SECONDS", default_value_t = 900)]

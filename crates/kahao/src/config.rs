@@ -26,9 +26,9 @@ pub(crate) struct ServeConfig {
     #[arg(long, env = "KAHAO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
-    pub(crate) tls: tls::Config,
-    #[command(flatten)]
     pub(crate) store: StoreConfig,
+    #[command(flatten)]
+    pub(crate) issuers: issuers::Config,
     /// A TOML file with the settings on this page, by their names without dashes in front
     #[arg(long, env = "KAHAO_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -37,11 +37,11 @@ pub(crate) struct ServeConfig {
     #[arg(value_parser = clap::value_parser!(u64).range(0..=600))]
     pub(crate) drain_s: u64,
     #[command(flatten)]
+    pub(crate) tls: tls::Config,
+    #[command(flatten)]
     pub(crate) server: server::Config,
     #[command(flatten)]
     pub(crate) input: input::Config,
-    #[command(flatten)]
-    pub(crate) issuers: issuers::Config,
     #[command(flatten)]
     pub(crate) auth: auth::Config,
     #[command(flatten)]
@@ -104,6 +104,9 @@ fn write_value(value: &toml::Value) -> Option<Vec<String>> {
 }
 
 #[cfg(test)]
+mod page;
+
+#[cfg(test)]
 pub(crate) mod tests {
     use clap::{Args, FromArgMatches};
 
@@ -126,7 +129,7 @@ pub(crate) mod tests {
         assert!(config.listen.ip().is_loopback());
         assert_eq!(config.store.database, "sqlite://kahao.db");
         assert_eq!(config.auth.timestamp_window_s, 900);
-        assert!(config.workers.queue < 1000 && config.admission.trusted_proxies.is_empty());
+        assert!(config.workers.queue.is_none() && config.admission.trusted_proxies.is_empty());
     }
 
     #[test]
@@ -134,6 +137,7 @@ pub(crate) mod tests {
         let file = r#"
             listen = "127.0.0.1:9000"
             workers = 3
+            queue = 5
             no-image-url = true
             url-deny = ["a.example", "*.b.example"]
             trusted-proxy = "10.0.0.0/8,192.168.0.0/16"
@@ -146,7 +150,7 @@ pub(crate) mod tests {
         assert!(config.fetch.no_image_url);
         assert_eq!(config.fetch.url_deny, ["a.example", "*.b.example"]);
         assert_eq!(config.admission.trusted_proxies.len(), 2);
-        assert_eq!(config.workers.queue, 32);
+        assert_eq!(config.workers.queue, Some(5));
         assert_eq!(config.issuers.issuers, Some(PathBuf::from("tables")));
     }
 

@@ -28,6 +28,7 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(8);
 /// Settings of the download of `image_url`.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Downloads of image_url")]
 pub(crate) struct Config {
     /// Refuse image_url: the service then never opens a connection of its own
     #[arg(long, env = "KAHAO_NO_IMAGE_URL")]

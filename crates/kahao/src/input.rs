@@ -26,6 +26,7 @@ const SPEED_GRACE: Duration = Duration::from_secs(10);
 /// Settings of bodies.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Bodies")]
 pub(crate) struct Config {
     /// How long a body may take, in seconds
     #[arg(long, env = "KAHAO_BODY_TIMEOUT_S", value_name = "SECONDS", default_value_t = 60)]

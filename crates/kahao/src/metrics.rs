@@ -20,6 +20,7 @@ use crate::workers::Load;
 /// Settings of the metrics.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Metrics")]
 pub(crate) struct Config {
     /// Address and port of a listener of its own for /metrics and /health/*, plain HTTP without credentials: choose one that
     /// only your monitoring reaches. Absent: /metrics is at --listen, for direct callers on this machine alone

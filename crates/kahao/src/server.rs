@@ -26,6 +26,7 @@ use crate::tls::Tls;
 /// Settings of connections.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Connections")]
 pub(crate) struct Config {
     /// Open connections; more wait until one closes. Fewer where the system's limit on open files is low
     #[arg(long, env = "KAHAO_MAX_CONNECTIONS", value_name = "N", default_value_t = 4096)]

@@ -13,6 +13,7 @@ use tracing_subscriber::{Layer, fmt};
 /// Settings of the log.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Log")]
 pub(crate) struct Config {
     /// How log lines are written
     #[arg(long, env = "KAHAO_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = Format::Text)]

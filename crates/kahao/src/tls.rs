@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 /// Settings of TLS.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "TLS")]
 pub(crate) struct Config {
     /// PEM file with the certificate to show and those between it and its root: the service then speaks TLS on --listen, and
     /// nothing else. Read anew on SIGHUP

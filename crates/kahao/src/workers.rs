@@ -1,6 +1,10 @@
 //! Where reading happens: a bounded queue, then plain CPU threads. A full queue refuses at once; a
 //! picture that waits too long is dropped. The async side never computes, the threads never wait for
 //! the network.
+//!
+//! A queue is there for bursts. One that never runs empty helps nobody: no more pictures are read, and each waits for the
+//! whole queue. So while no worker has been idle for some time the queue takes only as many as keep the workers busy (the idea of
+//! CoDel, RFC 8289); those who are let in are answered soon, the others know at once.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,17 +24,25 @@ pub(crate) type Read = dyn Fn(&[u8], &mut Timings) -> Result<Vec<CardReading>, R
 /// Settings of the workers.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Reading")]
 pub(crate) struct Config {
     /// Threads that read pictures; 0 is one for each core
     #[arg(long, env = "KAHAO_WORKERS", value_name = "N", default_value_t = 0)]
     pub(crate) workers: usize,
-    /// Pictures that may wait for a worker before requests are refused with 429
-    #[arg(long, env = "KAHAO_QUEUE", value_name = "N", default_value_t = 32)]
-    pub(crate) queue: usize,
+    /// Pictures that may wait for a worker in a burst before requests are refused with 429; one for each worker once
+    /// no worker has been idle for half a second. Absent: 8 for each worker
+    #[arg(long, env = "KAHAO_QUEUE", value_name = "N")]
+    pub(crate) queue: Option<usize>,
     /// How long a picture may wait for a worker before its request is answered 503, in milliseconds
     #[arg(long, env = "KAHAO_QUEUE_WAIT_MS", value_name = "MS", default_value_t = 5000)]
     pub(crate) queue_wait_ms: u64,
 }
+
+/// Places in the queue for each worker, where no setting says otherwise: a quarter of a second of waiting, at 30 ms for a
+/// picture.
+const PLACES_PER_WORKER: usize = 8;
+/// A burst that the queue has room for is worked off in half this time.
+const LONGEST_BURST: Duration = Duration::from_millis(500);
 
 /// Why a picture did not get its reading.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +61,6 @@ pub(crate) enum WorkError {
 pub(crate) struct Workers {
     queue: Arc<Queue>,
     queue_wait: Duration,
-    threads: usize,
 }
 
 /// How busy the workers are.
@@ -66,15 +77,17 @@ pub(crate) struct Load {
 struct Queue {
     jobs: Mutex<Jobs>,
     changed: Condvar,
-    /// Most pictures waiting or being read.
-    capacity: usize,
+    threads: usize,
+    /// Most pictures waiting in a burst.
+    places: usize,
 }
 
-#[derive(Default)]
 struct Jobs {
     waiting: VecDeque<Job>,
     running: usize,
     closed: bool,
+    /// When a worker last had nothing to do.
+    idle_at: Instant,
 }
 
 struct Job {
@@ -92,22 +105,29 @@ impl Workers {
             0 => std::thread::available_parallelism()?.get(),
             n => n,
         };
+        let jobs = Jobs { waiting: VecDeque::new(), running: 0, closed: false, idle_at: Instant::now() };
         let queue = Arc::new(Queue {
-            jobs: Mutex::default(),
+            jobs: Mutex::new(jobs),
             changed: Condvar::new(),
-            capacity: threads.saturating_add(config.queue),
+            threads,
+            places: config.queue.unwrap_or(threads.saturating_mul(PLACES_PER_WORKER)),
         });
         for i in 0..threads {
             let (queue, read) = (Arc::clone(&queue), Arc::clone(&read));
             std::thread::Builder::new().name(format!("reader-{i}")).spawn(move || queue.work(&*read))?;
         }
-        Ok(Self { queue, queue_wait: Duration::from_millis(config.queue_wait_ms), threads })
+        Ok(Self { queue, queue_wait: Duration::from_millis(config.queue_wait_ms) })
     }
 
     /// How busy they are now.
     pub(crate) fn load(&self) -> Load {
         let jobs = self.queue.lock();
-        Load { waiting: jobs.waiting.len(), running: jobs.running, workers: self.threads }
+        Load { waiting: jobs.waiting.len(), running: jobs.running, workers: self.queue.threads }
+    }
+
+    /// Whether a picture would be refused now. Asked before its body is read, which a refusal does not need.
+    pub(crate) fn check_room(&self) -> Result<(), WorkError> {
+        self.queue.check_room(&mut self.queue.lock())
     }
 
     /// Reads a picture on a worker and notes its stages. Dropping the future takes a waiting picture out of the queue.
@@ -138,16 +158,24 @@ impl Queue {
 
     fn push(&self, job: Job) -> Result<(), WorkError> {
         let mut jobs = self.lock();
-        if jobs.waiting.len() + jobs.running >= self.capacity {
-            // Those whose callers have given up take no place.
-            jobs.waiting.retain(|job| !job.answer.is_closed());
-        }
-        if jobs.waiting.len() + jobs.running >= self.capacity {
-            return Err(WorkError::QueueFull);
-        }
+        self.check_room(&mut jobs)?;
         jobs.waiting.push_back(job);
         self.changed.notify_one();
         Ok(())
+    }
+
+    fn check_room(&self, jobs: &mut Jobs) -> Result<(), WorkError> {
+        if jobs.waiting.len() + jobs.running < self.threads {
+            jobs.idle_at = Instant::now();
+        }
+        let places =
+            if jobs.idle_at.elapsed() < LONGEST_BURST { self.places } else { self.places.min(self.threads) };
+        let is_full = |jobs: &Jobs| jobs.waiting.len() + jobs.running >= self.threads + places;
+        if is_full(jobs) {
+            // Those whose callers have given up take no place.
+            jobs.waiting.retain(|job| !job.answer.is_closed());
+        }
+        if is_full(jobs) { Err(WorkError::QueueFull) } else { Ok(()) }
     }
 
     /// The next picture that somebody still waits for; `None` when the service ends.
@@ -163,7 +191,10 @@ impl Queue {
                     jobs.running += 1;
                     return Some(job);
                 }
-                None => jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    jobs.idle_at = Instant::now();
+                    jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+                }
             }
         }
     }
@@ -192,7 +223,7 @@ mod tests {
     use super::*;
 
     fn start(workers: usize, queue: usize, queue_wait_ms: u64, read: Arc<Read>) -> Arc<Workers> {
-        Arc::new(Workers::start(&Config { workers, queue, queue_wait_ms }, read).unwrap())
+        Arc::new(Workers::start(&Config { workers, queue: Some(queue), queue_wait_ms }, read).unwrap())
     }
 
     /// A reader that holds each picture until it is told to let go.
@@ -208,7 +239,7 @@ mod tests {
 
     async fn settle(workers: &Workers, waiting: usize, running: usize) {
         for _ in 0..500 {
-            if workers.load() == (Load { waiting, running, workers: workers.threads }) {
+            if workers.load() == (Load { waiting, running, workers: workers.queue.threads }) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -236,6 +267,40 @@ mod tests {
             assert!(matches!(answer.await.unwrap(), Err(WorkError::Read(ReadError::NoCard))));
         }
         settle(&workers, 0, 0).await;
+    }
+
+    #[tokio::test]
+    async fn a_queue_behind_busy_workers_gets_short() {
+        let (read, open) = gate();
+        let workers = start(1, 4, 60_000, read);
+        let mut answers = vec![submit(&workers)];
+        settle(&workers, 0, 1).await;
+        for waiting in 1..=3 {
+            answers.push(submit(&workers));
+            settle(&workers, waiting, 1).await;
+        }
+        assert!(workers.check_room().is_ok(), "a burst");
+        tokio::time::sleep(LONGEST_BURST).await;
+        assert!(matches!(workers.check_room(), Err(WorkError::QueueFull)));
+        for _ in 0..2 {
+            open.send(()).unwrap();
+        }
+        settle(&workers, 1, 1).await;
+        assert!(workers.check_room().is_err(), "one waits, and keeps the worker busy");
+        for _ in 0..2 {
+            open.send(()).unwrap();
+        }
+        settle(&workers, 0, 0).await;
+        for waiting in 0..=4 {
+            answers.push(submit(&workers));
+            settle(&workers, waiting, 1).await;
+        }
+        for _ in 0..5 {
+            open.send(()).unwrap();
+        }
+        for answer in answers {
+            assert!(matches!(answer.await.unwrap(), Err(WorkError::Read(_))));
+        }
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use kahao_reader::{CardReading, ReadError};
 
-use crate::admission::{Admitted, admit};
+use crate::admission::{Admitted, Needs, admit};
 use crate::error::ApiError;
 use crate::input::{Input, Source, read_input};
 use crate::response::Answer;
@@ -21,7 +21,7 @@ pub(crate) async fn read_bank_card(
     Extension(stages): Extension<Stages>,
     request: Request,
 ) -> Result<Answer, ApiError> {
-    let Admitted { key, head, body, room: _room } = admit(&state, request).await?;
+    let Admitted { key, head, body, room: _room } = admit(&state, request, Needs::Worker).await?;
     let Input { source, detail } = read_input(&head, body).await?;
     if !state.store.take_call(&key).await? {
         return Err(ApiError::QuotaUsedUp);

@@ -2,13 +2,13 @@
 
 use axum::extract::{Request, State};
 
-use crate::admission::admit;
+use crate::admission::{Needs, admit};
 use crate::error::ApiError;
 use crate::response::Answer;
 use crate::state::Shared;
 
 /// The caller's remaining calls, -1 without a quota. The body is not looked at.
 pub(crate) async fn read_credit(State(state): State<Shared>, request: Request) -> Result<Answer, ApiError> {
-    let admitted = admit(&state, request).await?;
+    let admitted = admit(&state, request, Needs::Nothing).await?;
     Ok(Answer::credit(admitted.key.remaining_calls))
 }

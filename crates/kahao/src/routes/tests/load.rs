@@ -15,7 +15,7 @@ async fn slow_service(
     let gate = Mutex::new((opened, start));
     let mut config = defaults();
     config.workers.workers = 1;
-    config.workers.queue = queue;
+    config.workers.queue = Some(queue);
     config.workers.queue_wait_ms = queue_wait_ms;
     let read = move |picture: &[u8]| {
         let (opened, start) = &*gate.lock().unwrap();
@@ -54,6 +54,13 @@ async fn a_full_queue_refuses_at_once_and_draining_lets_the_open_request_finish(
     let held = post_and_hold(&service, started).await;
     let refused = service.post_picture("card").await;
     assert_eq!(refused.refusal(), (429, "the server is busy: its queue is full"));
+
+    // Before its body is read.
+    let endless = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let request = service.request().header("content-type", "image/png").body(endless).unwrap();
+    assert_eq!(service.send(request).await.refusal(), (429, "the server is busy: its queue is full"));
+    let other = service.request().uri(CREDIT_PATH).body(Body::empty()).unwrap();
+    assert_eq!(service.send(other).await.status, 200, "what needs no worker is answered");
 
     service.state.start_draining();
     let refused = service.post_picture("card").await;
