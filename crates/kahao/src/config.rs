@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 use clap::{Arg, Command};
 
-use crate::{admission, auth, fetch, input, issuers, metrics, server, telemetry, tls, workers};
+use crate::{admission, auth, fetch, input, issuers, metrics, server, telemetry, tls, traces, workers};
 
 /// Where the keys are, for every command that needs them.
 #[derive(Debug, Clone, clap::Args)]
@@ -52,6 +52,8 @@ pub(crate) struct ServeConfig {
     pub(crate) fetch: fetch::Config,
     #[command(flatten)]
     pub(crate) metrics: metrics::Config,
+    #[command(flatten)]
+    pub(crate) traces: traces::Config,
     #[command(flatten)]
     pub(crate) telemetry: telemetry::Config,
 }

@@ -8,7 +8,6 @@ mod address;
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -19,6 +18,8 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 pub(crate) use address::is_public;
+
+use crate::tls;
 
 const MAX_REDIRECTS: usize = 3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -87,16 +88,9 @@ pub(crate) struct Fetcher {
 impl Fetcher {
     /// A fetcher of files of at most `max_bytes`.
     pub(crate) fn new(config: &Config, may_reach: MayReach, max_bytes: usize) -> anyhow::Result<Self> {
-        // The roots are inside the binary, so that a container needs no certificate files.
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let client = Client::builder()
             .user_agent(concat!("kahao/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(tls::client_config()?)
             .no_proxy()
             .dns_resolver(GuardedResolver { may_reach })
             .redirect(redirect::Policy::none())

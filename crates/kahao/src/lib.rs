@@ -25,6 +25,7 @@ mod state;
 mod store;
 mod telemetry;
 mod tls;
+mod traces;
 mod workers;
 
 use std::process::ExitCode;

@@ -18,6 +18,7 @@ use crate::request_id;
 use crate::response::Answer;
 use crate::stages::{Stages, server_timing};
 use crate::state::Shared;
+use crate::traces::{self, Context};
 
 /// What is counted for a request whose caller hung up before its answer; as nginx counts it.
 const HUNG_UP: u16 = 499;
@@ -25,7 +26,7 @@ const HUNG_UP: u16 = 499;
 /// Runs a request and dresses its answer.
 pub(crate) async fn envelope(State(state): State<Shared>, mut request: Request, next: Next) -> Response {
     let request_id = request_id::of(request.headers());
-    let visit = Visit::begin(state, &request);
+    let visit = Visit::begin(state, &request, request_id.clone());
     request.extensions_mut().insert(visit.stages.clone());
     let span = tracing::info_span!("request", request_id, key = Empty);
 
@@ -51,19 +52,25 @@ struct Visit {
     method: &'static str,
     /// The route, not the path: a caller can write anything into a path.
     route: String,
+    request_id: String,
+    /// Where traces are made.
+    trace: Option<Context>,
     began: Instant,
     stages: Stages,
     answered: bool,
 }
 
 impl Visit {
-    fn begin(state: Shared, request: &Request) -> Self {
+    fn begin(state: Shared, request: &Request, request_id: String) -> Self {
         let route = request.extensions().get::<MatchedPath>().map_or("(none)", |path| path.as_str());
         state.metrics.in_flight.inc();
         Self {
-            state,
             method: known_method(request.method()),
             route: route.to_owned(),
+            request_id,
+            trace: (state.traces.is_some() && route.starts_with("/api/"))
+                .then(|| Context::of(request.headers())),
+            state,
             began: Instant::now(),
             stages: Stages::default(),
             answered: false,
@@ -82,12 +89,25 @@ impl Visit {
         self.tell(response.status().as_u16(), reason);
     }
 
-    /// Counts it and writes its log line.
+    /// Counts it, hands over its spans and writes its log line.
     fn tell(&self, status: u16, reason: Option<&'static str>) {
         let (method, path, took) = (self.method, self.route.as_str(), self.began.elapsed());
         let stages = self.stages.list();
         let answered = Answered { method, route: path, code: status, reason, took, stages: &stages };
         self.state.metrics.count(&answered);
+        if let (Some(traces), Some(context)) = (&self.state.traces, &self.trace) {
+            traces.tell(&traces::Request {
+                context,
+                method,
+                route: path,
+                code: status,
+                reason,
+                request_id: &self.request_id,
+                began: self.began,
+                took,
+                stages: &stages,
+            });
+        }
         let elapsed_ms = took.as_millis() as u64;
         if path.starts_with("/api/") || path == "(none)" {
             tracing::info!(method, path, status, reason, elapsed_ms, "answered");

@@ -35,7 +35,6 @@ impl Stage {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timed {
     pub(crate) stage: Stage,
-    #[allow(dead_code, reason = "for the spans of traces")]
     pub(crate) began: Instant,
     pub(crate) took: Duration,
 }

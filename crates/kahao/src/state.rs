@@ -14,6 +14,7 @@ use crate::issuers::IssuerTable;
 use crate::limits::RateLimits;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::traces::Traces;
 use crate::workers::{Read, Workers};
 
 /// The parts of the service.
@@ -30,6 +31,7 @@ pub(crate) struct State {
     /// What is expected of bodies.
     pub(crate) body: input::Config,
     pub(crate) metrics: Metrics,
+    pub(crate) traces: Option<Traces>,
     /// The metrics have a listener of their own.
     pub(crate) metrics_apart: bool,
     draining: AtomicBool,
@@ -47,6 +49,7 @@ impl State {
         read: Arc<Read>,
         may_reach: MayReach,
     ) -> anyhow::Result<Shared> {
+        let metrics = Metrics::default();
         Ok(Arc::new(Self {
             store,
             auth: Auth::new(&config.auth),
@@ -57,7 +60,8 @@ impl State {
             requests: Arc::new(Semaphore::new(config.admission.max_requests as usize)),
             body: config.input.clone(),
             trusted_proxies: config.admission.trusted_proxies.clone(),
-            metrics: Metrics::default(),
+            traces: Traces::start(&config.traces, metrics.traces_dropped.clone())?,
+            metrics,
             metrics_apart: config.metrics.metrics_listen.is_some(),
             draining: AtomicBool::new(false),
         }))

@@ -1,13 +1,13 @@
-//! The certificate that the service shows, if it speaks TLS itself: read at the start, and anew on SIGHUP. A faulty new one
+//! TLS: what the service trusts, and the certificate that it shows, if it speaks TLS itself: read at the start, and anew on SIGHUP. A faulty new one
 //! is never used: the one before it stays. TLS 1.2 and 1.3 by rustls, which has no older ones and no weak suites.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// Settings of TLS.
@@ -73,6 +73,13 @@ impl Tls {
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)).into()
     }
+}
+
+/// For connections of our own: the roots are inside the binary, so that a container needs no certificate files.
+pub(crate) fn client_config() -> Result<ClientConfig, rustls::Error> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
 }
 
 impl fmt::Debug for Tls {

@@ -9,7 +9,7 @@
 mod service;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -166,6 +166,36 @@ fn one_id_leads_through_the_log() {
     );
     let line = ask("4111-1111-1111-1111");
     assert_eq!(line["span"]["request_id"].as_str().map(str::len), Some(32), "{line}");
+}
+
+#[test]
+fn a_trace_of_a_picture_has_its_stages_and_no_number() {
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let service = Service::start(&["--otlp-endpoint", &endpoint]);
+    let head = format!(
+        "POST /api/bank_card_ocr/v1 HTTP/1.1\r\nContent-Type: image/jpeg\r\nAuthorization: APPCODE {}\r\n\
+         traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        service.greeted("AppCode")
+    );
+    let answer = service.ask(&head, include_bytes!("../../../testdata/cards/flat-dated.jpg"));
+    let (_, number) = answer.split_once(r#""number":""#).unwrap();
+    let number = number.split('"').next().unwrap();
+    let (mut stream, _) = collector.accept().unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let (mut message, mut buffer) = (String::new(), [0; 65_536]);
+    while !message.ends_with("]}") {
+        let read = stream.read(&mut buffer).unwrap();
+        message.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+    }
+    for part in
+        ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "queue", "decode", "locate", "recognize"]
+    {
+        assert!(message.contains(&format!("\"{part}\"")), "{part} is missing in {message}");
+    }
+    assert!(
+        number.len() >= 13 && !message.contains(number) && !message.contains(&service.greeted("AppCode"))
+    );
 }
 
 #[test]

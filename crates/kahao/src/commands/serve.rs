@@ -76,8 +76,11 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
     server::fit_to_open_files(&mut connections);
     let stop = wait_for_end(Arc::clone(&state), Duration::from_secs(config.drain_s));
     let open = state.metrics.connections.clone();
-    let door = Door { listener, router: routes::router(state), tls, config: connections, open };
+    let door = Door { listener, router: routes::router(Arc::clone(&state)), tls, config: connections, open };
     door.serve(stop).await;
+    if let Some(traces) = &state.traces {
+        traces.flush().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }
