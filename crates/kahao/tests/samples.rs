@@ -6,11 +6,15 @@
     reason = "a test may panic; allow-unwrap-in-tests knows #[test] functions only"
 )]
 
-use std::io::{BufRead, BufReader};
+#[path = "shared/log.rs"]
+mod log;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::{TempDir, tempdir};
+
+use log::Log;
 
 const PATH: &str = "/api/bank_card_ocr/v1";
 const THEIR_URL: &str = "https://ocr-api.shiliuai.com/api/bank_card_ocr/v1";
@@ -75,6 +79,7 @@ fn card() -> (String, String) {
 /// A service with a key, in a folder of its own; killed when dropped.
 struct Service {
     child: Child,
+    log: Log,
     url: String,
     appcode: String,
     app_key: String,
@@ -88,19 +93,16 @@ impl Service {
         let made = kahao(folder.path(), &["keys", "create", "--name", "samples", "--json"]).output().unwrap();
         let key: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
         let field = |name: &str| key[name].as_str().unwrap().to_owned();
-        let mut serve = kahao(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+        let serve = [&["serve", "--listen", "127.0.0.1:0"], &log::FLAGS[..]].concat();
+        let mut serve = kahao(folder.path(), &serve);
         let mut child = serve.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line: serde_json::Value = serde_json::from_str(&log.next().unwrap().unwrap()).unwrap();
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().to_owned();
-            }
-        };
-        std::thread::spawn(move || log.for_each(drop));
-        let url = format!("http://{address}{PATH}");
+        let log = Log::follow(child.stderr.take().unwrap());
+        let url = format!("http://{}{PATH}", log.wait_for("listening")["address"].as_str().unwrap());
         let (appcode, app_key, app_secret) = (field("appcode"), field("app_key"), field("app_secret"));
-        Self { child, url, appcode, app_key, app_secret, folder }
+        for secret in [&appcode, &app_key, &app_secret] {
+            log.keep_out(secret);
+        }
+        Self { child, log, url, appcode, app_key, app_secret, folder }
     }
 
     /// Runs a sample in the service's folder; what it prints.
@@ -125,6 +127,9 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            self.log.check();
+        }
     }
 }
 

@@ -217,3 +217,47 @@ fn what_was_let_in_is_answered_after_sigterm() {
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("not a picture"), "{answer}");
     assert!(service.child.wait().unwrap().success());
 }
+
+/// Asks in every way, with credentials of every kind, right and wrong; the look at the log is the service's own at its end.
+#[test]
+fn no_number_and_no_secret_is_logged() {
+    let service = Service::start(&[]);
+    let (appcode, key) = (service.greeted("AppCode"), service.greeted("AppKey"));
+    let path = "/api/bank_card_ocr/v1";
+    let json = "Content-Type: application/json";
+    let card = include_bytes!("../../../testdata/cards/flat-dated.jpg");
+    let read = service.ask(
+        &format!("POST {path} HTTP/1.1\r\nContent-Type: image/jpeg\r\nAuthorization: APPCODE {appcode}"),
+        card,
+    );
+    assert!(read.contains("\"number\":\""), "{read}");
+    let bin = format!("POST /api/bank_card_bin/v1 HTTP/1.1\r\n{json}\r\nAuthorization: APPCODE {appcode}");
+    for number in ["4111111111111111", "4111 1111 1111 1111", "4111111111111111x"] {
+        service.ask(&bin, format!("{{\"number\":\"{number}\"}}").as_bytes());
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let signed = format!(
+        "x-ca-key: {key}\r\nx-ca-timestamp: {now}\r\nx-ca-signature: 0123456789abcdef0123456789abcdef"
+    );
+    let hmac = "x-ca-nonce: nonce-4111111111111111\r\nx-ca-signature-method: HmacSHA256";
+    for head in [
+        format!("POST {path} HTTP/1.1\r\n{json}\r\n{signed}"),
+        format!("POST {path} HTTP/1.1\r\n{json}\r\n{signed}\r\n{hmac}"),
+        format!("POST {path} HTTP/1.1\r\n{json}\r\nAuthorization: Bearer not-an-appcode"),
+        format!("GET /4111111111111111?appcode={appcode} HTTP/1.1"),
+        format!("PAN4111111111111111 {path} HTTP/1.1"),
+        format!("GET {path} HTTP/1.1\r\nX-Request-Id: 4111-1111-1111-1111\r\ntraceparent: 4111111111111111"),
+        format!("POST {path}?number=4111111111111111 HTTP/1.1\r\n{json}\r\nAuthorization: APPCODE {appcode}"),
+    ] {
+        let answer = service.ask(&head, b"{\"image_url\":\"http://4111111111111111.invalid/\"}");
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "kept-out-of-the-log is in")]
+fn a_secret_in_the_log_is_found() {
+    let service = Service::start(&[]);
+    service.log.keep_out("kept-out-of-the-log");
+    service.ask("GET /health/live HTTP/1.1\r\nX-Request-Id: kept-out-of-the-log", b"");
+}

@@ -2,15 +2,19 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+#[path = "log.rs"]
+pub(crate) mod log;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
+
+use log::Log;
 
 pub(crate) fn kahao(args: &[&str], folder: &Path) -> Output {
     command(args, folder).output().unwrap()
@@ -29,42 +33,29 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A service in its own folder; killed when dropped.
+/// A service in its own folder; killed when dropped, and its log is looked through for secrets.
 pub(crate) struct Service {
     pub(crate) child: Child,
     pub(crate) port: u16,
     /// Of the listener for monitoring.
     pub(crate) metrics_port: Option<u16>,
     pub(crate) greeting: Vec<String>,
-    /// Lines of the log after the first few.
-    log: mpsc::Receiver<Value>,
+    pub(crate) log: Log,
     _folder: TempDir,
 }
 
 impl Service {
     pub(crate) fn start(args: &[&str]) -> Self {
         let folder = tempdir().unwrap();
-        let args = [&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], args].concat();
+        let args = [&["serve", "--listen", "127.0.0.1:0"], &log::FLAGS[..], args].concat();
         let mut child =
             command(&args, folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut metrics_port = None;
-        let port = loop {
-            let line: Value = serde_json::from_str(&log.next().unwrap().unwrap()).unwrap();
-            let port = line["address"].as_str().and_then(|address| address.rsplit(':').next()?.parse().ok());
-            match line["message"].as_str() {
-                Some("listening for monitoring") => metrics_port = port,
-                Some("listening") => break port.unwrap(),
-                _ => {}
-            }
-        };
-        let (sender, later) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in log.map_while(Result::ok) {
-                // Nobody may be listening; the pipe must be emptied all the same.
-                let _ = sender.send(serde_json::from_str(&line).unwrap_or_default());
-            }
-        });
+        let log = Log::follow(child.stderr.take().unwrap());
+        let port =
+            |line: Value| line["address"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
+        let is_apart = args.contains(&"--metrics-listen");
+        let metrics_port = is_apart.then(|| port(log.wait_for("listening for monitoring")));
+        let port = port(log.wait_for("listening"));
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = Vec::new();
         while !greeting.iter().any(|line: &String| line.contains("curl")) {
@@ -72,7 +63,11 @@ impl Service {
             stdout.read_line(&mut line).unwrap();
             greeting.push(line);
         }
-        Self { child, port, metrics_port, greeting, log: later, _folder: folder }
+        let service = Self { child, port, metrics_port, greeting, log, _folder: folder };
+        for secret in ["AppCode", "AppKey", "AppSecret"] {
+            service.log.keep_out(&service.greeted(secret));
+        }
+        service
     }
 
     /// A word of the greeting: the line that begins with `name` ends with it.
@@ -93,6 +88,13 @@ impl Service {
     }
 
     pub(crate) fn try_ask(&self, head: &str, body: &[u8]) -> std::io::Result<String> {
+        for line in head.lines() {
+            if let Some((name, value)) = line.split_once(':')
+                && ["authorization", "x-ca-signature"].contains(&name.to_ascii_lowercase().as_str())
+            {
+                self.log.keep_out(value.trim());
+            }
+        }
         let mut stream = self.connect();
         let length = body.len();
         write!(stream, "{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n")?;
@@ -104,12 +106,7 @@ impl Service {
 
     /// The next line of the log with this message.
     pub(crate) fn logged(&self, message: &str) -> Value {
-        loop {
-            let line = self.log.recv_timeout(Duration::from_secs(20)).unwrap();
-            if line["message"] == message {
-                return line;
-            }
-        }
+        self.log.wait_for(message)
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -122,5 +119,8 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            self.log.check();
+        }
     }
 }
