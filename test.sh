@@ -22,24 +22,27 @@ skip() {
     say "not run: $1: $2"
 }
 
+# Installs what of these Debian packages is missing, as root; false when some cannot be had.
+install() {
+    local missing=() package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "missing, and only root can install them: apt-get install ${missing[*]}"
+        return 1
+    fi
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
 step "packages"
 # Fonts: what kahao-synth prints with. PHP: the hosted API's own sample clients are run against our service.
 packages=(fonts-liberation fonts-freefont-ttf fonts-urw-base35 fonts-dejavu fonts-ocr-a fonts-ocr-b fonts-inconsolata
     fonts-wqy-microhei fonts-wqy-zenhei php-cli php-curl)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
-missing=()
-for package in "${packages[@]}"; do
-    [ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-    else
-        say "missing, and only root can install them: apt-get install ${missing[*]}"
-    fi
-fi
+install "${packages[@]}" || true
 for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/fmt/rustfmt}"
 done
@@ -103,6 +106,20 @@ if .venv/bin/pip install -q --disable-pip-version-check schemathesis==4.32.5; th
         --max-examples 150 --seed 20261125 --no-color'
 else
     skip "the described API" "schemathesis could not be installed (pip install schemathesis==4.32.5)"
+fi
+
+step "console"
+# In a real browser against the real service. Whoever has a browser or Node elsewhere names it by CHROMIUM or the PATH.
+tools=()
+[ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || tools+=(chromium)
+command -v node >/dev/null || tools+=(nodejs)
+command -v npm >/dev/null || tools+=(npm)
+if ! install "${tools[@]}"; then
+    skip "console" "it needs ${tools[*]}"
+elif ! npm --prefix console/tests ci --silent --no-audit --no-fund; then
+    skip "console" "playwright-core could not be installed (npm ci in console/tests)"
+else
+    crates/kahao/tests/with_service.sh "$built/kahao" npm --prefix console/tests test --silent
 fi
 
 step "drawn test set"

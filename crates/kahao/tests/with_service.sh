@@ -9,6 +9,7 @@ if [ -z "${KAHAO_URL:-}" ] && command -v ip >/dev/null && unshare -n true 2>/dev
     KAHAO_URL=isolated exec unshare -n sh -c 'ip link set lo up && exec "$@"' - "$0" "$kahao" "$@"
 fi
 folder=$(mktemp -d)
+: >"$folder/log"
 "$kahao" serve --listen 127.0.0.1:0 --database "sqlite://$folder/kahao.db" --log-format json \
     >"$folder/greeting" 2>"$folder/log" &
 service=$!

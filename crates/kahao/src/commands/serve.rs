@@ -103,6 +103,10 @@ async fn greet(store: &Store, address: &str) -> anyhow::Result<()> {
 Try it with a picture of a card:
 
   curl -H 'Authorization: APPCODE {appcode}' -F image=@card.jpg {address}/api/bank_card_ocr/v1
+
+or in a browser, with the AppCode:
+
+  {address}/
 ",
         appcode = fresh.appcode.reveal(),
         app_key = fresh.key.app_key,

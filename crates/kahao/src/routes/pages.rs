@@ -1,4 +1,5 @@
-//! What needs no key and holds no card data: the description of the API. Which headers guard them is decided here, once.
+//! The pages for people: the files of `console/`, inside this binary, and the description of the API. They need no key and
+//! hold no card data. Which headers guard them is decided here, once.
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -26,9 +27,38 @@ const HEADERS: &[(&str, &str)] = &[
     ("cache-control", "no-cache"),
 ];
 
+/// A file of `console/`: its URL, its type and its bytes.
+macro_rules! file {
+    ($url:literal, $content_type:literal, $name:literal) => {
+        ($url, $content_type, include_bytes!(concat!("../../../../console/", $name)).as_slice())
+    };
+}
+
+/// Every file that is served. What is not here is not to be had.
+const FILES: &[(&str, &str, &[u8])] = &[
+    file!("/", "text/html; charset=utf-8", "index.html"),
+    file!("/docs", "text/html; charset=utf-8", "docs.html"),
+    file!("/console/style.css", "text/css; charset=utf-8", "style.css"),
+    file!("/console/console.js", "text/javascript; charset=utf-8", "console.js"),
+    file!("/console/docs.js", "text/javascript; charset=utf-8", "docs.js"),
+    file!("/console/mask.js", "text/javascript; charset=utf-8", "mask.js"),
+    file!("/console/overlay.js", "text/javascript; charset=utf-8", "overlay.js"),
+    file!("/console/texts.js", "text/javascript; charset=utf-8", "texts.js"),
+    file!("/console/icon.svg", "image/svg+xml", "icon.svg"),
+    file!("/console/samples/straight.jpg", "image/jpeg", "samples/straight.jpg"),
+    file!("/console/samples/tilted.jpg", "image/jpeg", "samples/tilted.jpg"),
+    file!("/console/samples/turned.jpg", "image/jpeg", "samples/turned.jpg"),
+    file!("/console/samples/several.jpg", "image/jpeg", "samples/several.jpg"),
+];
+
 /// The pages' part of the URL table.
 pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/openapi.json", get(async || page("application/json", openapi::TEXT.as_bytes())))
+    let description = get(async || page("application/json", openapi::TEXT.as_bytes()));
+    FILES
+        .iter()
+        .fold(Router::new().route("/openapi.json", description), |router, (url, content_type, bytes)| {
+            router.route(url, get(async || page(content_type, bytes)))
+        })
 }
 
 fn page(content_type: &'static str, bytes: &'static [u8]) -> Response {
