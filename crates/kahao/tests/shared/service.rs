@@ -58,7 +58,8 @@ impl Service {
         let port = port(log.wait_for("listening"));
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = Vec::new();
-        while !greeting.iter().any(|line: &String| line.contains("curl")) {
+        // It ends with the address of the console.
+        while !greeting.iter().any(|line: &String| line.trim().ends_with(&format!(":{port}/"))) {
             let mut line = String::new();
             stdout.read_line(&mut line).unwrap();
             greeting.push(line);
