@@ -56,8 +56,8 @@ step "format, lints, documentation"
 cargo fmt --all --check
 cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
-ruff check training bench
-ruff format --check training bench
+ruff check training bench clients
+ruff format --check training bench clients
 
 step "crate boundaries"
 depends() { cargo tree --locked -p "$1" -e normal --prefix none --format '{p}' | cut -d' ' -f1 | sort -u; }
@@ -107,6 +107,21 @@ if .venv/bin/pip install -q --disable-pip-version-check schemathesis==4.32.5; th
 else
     skip "the described API" "schemathesis could not be installed (pip install schemathesis==4.32.5)"
 fi
+
+step "clients"
+# Each in its own language against the real service; those whose tools are not here are named.
+tools_of_clients=()
+for tool_and_packages in curl:curl openssl:openssl node:nodejs javac:default-jdk-headless go:golang-go; do
+    command -v "${tool_and_packages%%:*}" >/dev/null || tools_of_clients+=("${tool_and_packages#*:}")
+done
+install "${tools_of_clients[@]}" || true
+# Apart: not every Debian has Mono.
+command -v mcs >/dev/null || install mono-mcs mono-runtime libmono-system-net-http4.0-cil || true
+IFS=, read -r picture number _ < <(sed -n 2p testdata/cards/labels.csv)
+crates/kahao/tests/with_service.sh "$built/kahao" python3 clients/check.py "testdata/cards/$picture" "$number" |
+    tee "$tools/clients"
+clients_not_run=$(sed -n 's/^not run: //p' "$tools/clients")
+[ -z "$clients_not_run" ] || skip "clients" "$clients_not_run"
 
 step "console"
 # In a real browser against the real service. Whoever has a browser or Node elsewhere names it by CHROMIUM or the PATH.

@@ -145,4 +145,25 @@ mod tests {
             assert_eq!(hex::encode(hmac_signature(&signed, &secret())), expected);
         }
     }
+
+    /// The clients are held against the same file.
+    #[test]
+    fn vectors_of_the_clients() {
+        let vectors = include_str!("../../../../clients/signature-vectors.json");
+        let vectors: Vec<std::collections::BTreeMap<String, String>> = serde_json::from_str(vectors).unwrap();
+        assert_eq!(vectors.len(), 4);
+        for vector in vectors {
+            let secret = vector["app_secret"].clone().into();
+            let signed = Signed {
+                method: &vector["method"],
+                path: &vector["path"],
+                timestamp: &vector["timestamp"],
+                nonce: &vector["nonce"],
+                body: vector["body"].as_bytes(),
+            };
+            let md5 = md5_signature(&vector["app_key"], &vector["timestamp"], &secret);
+            assert_eq!(hex::encode(md5), vector["md5"], "{}", vector["about"]);
+            assert_eq!(hex::encode(hmac_signature(&signed, &secret)), vector["hmac"], "{}", vector["about"]);
+        }
+    }
 }
