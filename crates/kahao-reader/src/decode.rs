@@ -1,16 +1,18 @@
 //! File bytes -> upright grey picture. Decides what is refused before memory is spent on it; the models
 //! see grey only, so nothing else is kept.
 
-use std::io::Cursor;
+use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
+use crate::deadline::Deadline;
 use crate::error::ReadError;
 use crate::geometry::Turn;
 use crate::photo::Photo;
 
-/// What a picture may measure. The defaults are those of the API.
+/// What a picture may measure and cost. The sizes are those of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Longest file, in bytes.
@@ -19,11 +21,15 @@ pub struct Limits {
     pub min_side_px: u32,
     /// Longest side, in pixels.
     pub max_side_px: u32,
+    /// Longest time for one picture, decoding included.
+    pub max_time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_bytes: 20 * 1024 * 1024, min_side_px: 15, max_side_px: 8192 }
+        // An ordinary picture takes a tenth of a second: whoever needs ten was made to be expensive.
+        let max_time = Duration::from_secs(10);
+        Self { max_bytes: 20 * 1024 * 1024, min_side_px: 15, max_side_px: 8192, max_time }
     }
 }
 
@@ -33,7 +39,7 @@ const MAX_DECODED_BYTES: u64 = 8 * 8192 * 8192;
 
 /// Decodes a JPEG, PNG, WebP, BMP, GIF (first frame) or TIFF (first page) file. The format is told by the
 /// content. Transparent parts show white.
-pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, ReadError> {
+pub(crate) fn decode(bytes: &[u8], limits: &Limits, deadline: Deadline) -> Result<Photo, ReadError> {
     if bytes.is_empty() {
         return Err(ReadError::Empty);
     }
@@ -42,8 +48,19 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, ReadError> 
     }
     let (format, name) = sniff(bytes).ok_or(ReadError::UnsupportedFormat)?;
     // The decoders are other people's code and the bytes may be hostile: a panic there is a bad file.
-    catch_unwind(AssertUnwindSafe(|| decode_as(bytes, format, name, limits)))
-        .unwrap_or(Err(ReadError::Damaged { format: name }))
+    let photo = catch_unwind(AssertUnwindSafe(|| decode_as(bytes, format, name, limits, deadline)))
+        .unwrap_or(Err(ReadError::Damaged { format: name }));
+    // First, because a decoder that was stopped takes the file for a damaged one, or makes do with half of it.
+    deadline.check()?;
+    photo
+}
+
+/// From so many bytes on, a file tells whether it is a picture: the length of WebP's signature, the longest.
+pub const SIGNATURE_BYTES: usize = 12;
+
+/// Whether a file that begins so is in one of the formats that are read.
+pub fn is_picture(first_bytes: &[u8]) -> bool {
+    sniff(first_bytes).is_some()
 }
 
 /// The format by its first bytes, and its name as people write it.
@@ -66,13 +83,14 @@ fn decode_as(
     format: ImageFormat,
     name: &'static str,
     limits: &Limits,
+    deadline: Deadline,
 ) -> Result<Photo, ReadError> {
     let refuse = |error: ImageError| match error {
         // Rare kinds of the format, such as an arithmetic-coded JPEG.
         ImageError::Unsupported(_) => ReadError::UnsupportedFormat,
         _ => ReadError::Damaged { format: name },
     };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut reader = ImageReader::with_format(Timed { file: Cursor::new(bytes), deadline, calls: 0 }, format);
     // No limit of sides here: `image` would refuse without telling the size.
     let mut memory = image::Limits::no_limits();
     memory.max_alloc = Some(MAX_DECODED_BYTES);
@@ -95,6 +113,48 @@ fn decode_as(
     let pixels = turned(grey, width, height, turn);
     let (width, height) = if turn.swaps_sides() { (height, width) } else { (width, height) };
     Photo::from_grey(pixels, width, height).ok_or(ReadError::Damaged { format: name })
+}
+
+/// A file that cannot be read from after the deadline, so that a decoder gives up.
+struct Timed<'a> {
+    file: Cursor<&'a [u8]>,
+    deadline: Deadline,
+    calls: u32,
+}
+
+impl Timed<'_> {
+    fn check(&mut self) -> io::Result<()> {
+        // Some decoders read byte by byte, and asking for the time takes longer than a byte.
+        self.calls = self.calls.wrapping_add(1);
+        match self.calls.is_multiple_of(16) && self.deadline.has_passed() {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.check()?;
+        self.file.read(buffer)
+    }
+}
+
+impl BufRead for Timed<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.check()?;
+        self.file.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.file.consume(count);
+    }
+}
+
+impl Seek for Timed<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 fn check_sides(width: u32, height: u32, limits: &Limits) -> Result<(), ReadError> {
@@ -225,17 +285,25 @@ mod tests {
     /// As `decode`, but a panic of a decoder is a panic.
     fn decode_unguarded(bytes: &[u8]) -> Option<Result<Photo, ReadError>> {
         let (format, name) = sniff(bytes)?;
-        Some(decode_as(bytes, format, name, &Limits::default()))
+        Some(decode_as(bytes, format, name, &Limits::default(), soon()))
+    }
+
+    fn soon() -> Deadline {
+        Deadline::after(Limits::default().max_time)
+    }
+
+    fn decoded(bytes: &[u8]) -> Result<Photo, ReadError> {
+        decode(bytes, &Limits::default(), soon())
     }
 
     fn refusal(bytes: &[u8]) -> ReadError {
-        decode(bytes, &Limits::default()).err().expect("must be refused")
+        decoded(bytes).err().expect("must be refused")
     }
 
     #[test]
     fn reads_every_format_by_its_content() {
         for (format, name) in FORMATS {
-            let photo = decode(&encode(marked(), format), &Limits::default()).unwrap();
+            let photo = decoded(&encode(marked(), format)).unwrap();
             assert_eq!((photo.width(), photo.height()), (48, 32), "{name}");
             assert_eq!(photo.to_original(), &Homography::identity());
             for (at, pixel) in photo.pixels().iter().enumerate() {
@@ -307,7 +375,7 @@ mod tests {
     #[test]
     fn turns_upright_by_exif() {
         for (turn, value) in Turn::ALL.into_iter().zip(1..) {
-            let photo = decode(&jpeg_with_exif(marked(), value), &Limits::default()).unwrap();
+            let photo = decoded(&jpeg_with_exif(marked(), value)).unwrap();
             let size = if turn.swaps_sides() { (32, 48) } else { (48, 32) };
             assert_eq!((photo.width(), photo.height()), size, "{turn:?}");
             let map = turn.to_upright(48, 32);
@@ -320,7 +388,7 @@ mod tests {
             }
         }
         for nonsense in [0, 9, 255] {
-            let photo = decode(&jpeg_with_exif(marked(), nonsense), &Limits::default()).unwrap();
+            let photo = decoded(&jpeg_with_exif(marked(), nonsense)).unwrap();
             assert_eq!((photo.width(), photo.height()), (48, 32));
         }
     }
@@ -432,9 +500,7 @@ mod tests {
 
     #[test]
     fn refuses_sides_outside_the_limits() {
-        let refused = |width, height| {
-            decode(&encode(GrayImage::new(width, height), ImageFormat::Png), &Limits::default()).err()
-        };
+        let refused = |width, height| decoded(&encode(GrayImage::new(width, height), ImageFormat::Png)).err();
         assert_eq!(refused(15, 15), None);
         assert_eq!(refused(14, 100), Some(ReadError::TooSmall { width: 14, height: 100, min_side_px: 15 }));
         assert_eq!(refused(100, 14), Some(ReadError::TooSmall { width: 100, height: 14, min_side_px: 15 }));
@@ -455,7 +521,7 @@ mod tests {
         );
         let mut padded = encode(marked(), ImageFormat::Png);
         padded.resize(max_bytes, 0);
-        assert!(decode(&padded, &Limits::default()).is_ok(), "a file of exactly max_bytes");
+        assert!(decoded(&padded).is_ok(), "a file of exactly max_bytes");
 
         let noise: Vec<u8> = (0..5000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         for (bytes, expected) in [
@@ -476,5 +542,19 @@ mod tests {
         let png = encode(marked(), ImageFormat::Png);
         let mislabelled = [b"\xff\xd8\xff\xe0".as_slice(), &png[4..]].concat();
         assert_eq!(refusal(&mislabelled), ReadError::Damaged { format: "JPEG" });
+    }
+
+    #[test]
+    fn gives_up_at_the_deadline() {
+        for (format, name) in FORMATS {
+            let file =
+                encode(RgbImage::from_fn(900, 700, |x, y| Rgb([x as u8, y as u8, (x * y) as u8])), format);
+            let late = decode(&file, &Limits::default(), Deadline::after(Duration::ZERO));
+            assert_eq!(late.err(), Some(ReadError::TookTooLong), "{name}");
+        }
+        let deadline = Deadline::after(Duration::ZERO);
+        let mut timed = Timed { file: Cursor::new(&[0; 32]), deadline, calls: 0 };
+        let reads: Vec<bool> = (0..16).map(|_| timed.read(&mut [0]).is_ok()).collect();
+        assert_eq!(reads.iter().filter(|ok| !**ok).count(), 1, "a decoder stops amid the file");
     }
 }

@@ -45,6 +45,10 @@ pub enum ReadError {
         /// The limit it exceeds.
         max_side_px: u32,
     },
+    /// Reading took longer than [`Limits::max_time`](crate::Limits::max_time): a picture made to be expensive, or a machine
+    /// with far too much to do.
+    #[error("reading the picture took too long: try again later, or send a smaller picture")]
+    TookTooLong,
     /// The picture is fine, but no bank card was found in it.
     #[error("no bank card found")]
     NoCard,

@@ -4,6 +4,7 @@
 //! named type and gives the next; this file alone knows their order.
 
 pub mod card;
+mod deadline;
 mod decode;
 mod decode_text;
 mod error;
@@ -17,7 +18,7 @@ mod recognize;
 mod rectify;
 mod timings;
 
-pub use decode::Limits;
+pub use decode::{Limits, SIGNATURE_BYTES, is_picture};
 pub use error::ReadError;
 pub use reading::{CardReading, CharReading, FieldReading};
 pub use rectify::frame as strip_frame;
@@ -26,6 +27,7 @@ pub use timings::Timings;
 use std::sync::Arc;
 
 use card::{BinTable, Expiry, Pan, Scheme};
+use deadline::Deadline;
 use decode_text::LogProbs;
 use geometry::{Homography, Point, Quad};
 use locate::{LineKind, Locator, TextLine};
@@ -77,6 +79,12 @@ impl CardReader {
         Self { limits: self.limits, locator, recognizer, table }
     }
 
+    /// A reader with the same models that takes other pictures.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Reads every bank card in a picture file, best first; never an empty list.
     pub fn read(&self, picture: &[u8]) -> Result<Vec<CardReading>, ReadError> {
         self.read_timed(picture, &mut Timings::default())
@@ -84,13 +92,19 @@ impl CardReader {
 
     /// The same, and notes how long each stage takes, of pictures that are refused too.
     pub fn read_timed(&self, picture: &[u8], timings: &mut Timings) -> Result<Vec<CardReading>, ReadError> {
-        let photo = timed(&mut timings.decode, || decode::decode(picture, &self.limits))?;
+        let deadline = Deadline::after(self.limits.max_time);
+        let photo = timed(&mut timings.decode, || decode::decode(picture, &self.limits, deadline))?;
         let lines = timed(&mut timings.locate, || self.locator.locate(&photo))?;
-        timed(&mut timings.recognize, || self.read_lines(&photo, lines))
+        timed(&mut timings.recognize, || self.read_lines(&photo, lines, deadline))
     }
 
     /// The cards whose lines these are.
-    fn read_lines(&self, photo: &Photo, lines: Vec<TextLine>) -> Result<Vec<CardReading>, ReadError> {
+    fn read_lines(
+        &self,
+        photo: &Photo,
+        lines: Vec<TextLine>,
+        deadline: Deadline,
+    ) -> Result<Vec<CardReading>, ReadError> {
         let (numbers, dates): (Vec<_>, Vec<_>) =
             lines.into_iter().partition(|line| line.kind == LineKind::Number);
         if numbers.is_empty() {
@@ -98,7 +112,9 @@ impl CardReader {
         }
         let mut cards: Vec<CardReading> = Vec::new();
         for line in numbers.iter().take(MAX_LINES) {
+            deadline.check()?;
             let Some(number) = self.read_number(photo, line)? else { continue };
+            deadline.check()?;
             let dates = self.read_dates(photo, &number.1, &dates)?;
             cards.push(self.card(number.0, dates));
         }
@@ -452,5 +468,27 @@ mod tests {
             drawn(NUMBER, 240.0, 100, "5425 2334 3010 9903", 1.0),
         ]);
         assert_eq!(facts(&cards.unwrap_or_default()), [("5425233430109903".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_picture_that_takes_too_long_is_given_up_between_the_stages() {
+        let late = |_: &[f32]| {
+            std::thread::sleep(Duration::from_millis(30));
+            votes(&[(NUMBER, Quad::rect(50.0, 50.0, 200.0, 15.0))])
+        };
+        let fields =
+            [("alphabet", SYMBOLS), ("blank", "0"), ("width", "320"), ("height", "32"), ("stride", "4")];
+        let never = |_: &[f32]| panic!("nothing is recognised after the deadline");
+        let reader = CardReader {
+            limits: Limits { max_time: Duration::from_millis(20), ..Limits::default() },
+            locator: Arc::new(locator(late)),
+            recognizer: Arc::new(
+                Recognizer::new(Box::new(Fake(never)), &Metadata::of("fake", &fields)).unwrap(),
+            ),
+            table: Arc::clone(BinTable::embedded()),
+        };
+        let mut file = Cursor::new(Vec::new());
+        image::GrayImage::new(64, 40).write_to(&mut file, image::ImageFormat::Png).unwrap();
+        assert_eq!(reader.read(&file.into_inner()).err(), Some(ReadError::TookTooLong));
     }
 }

@@ -65,7 +65,10 @@ impl ApiError {
             Self::Fetch(_) => StatusCode::BAD_REQUEST,
             Self::Work(error) => match error {
                 WorkError::QueueFull => StatusCode::TOO_MANY_REQUESTS,
-                WorkError::WaitedTooLong => StatusCode::SERVICE_UNAVAILABLE,
+                // Not the picture's fault for sure: a machine with too much to do comes here too.
+                WorkError::WaitedTooLong | WorkError::Read(ReadError::TookTooLong) => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 // The picture was fine; there was nothing to read in it.
                 WorkError::Read(ReadError::NoCard | ReadError::NotLegible) => StatusCode::OK,
                 WorkError::Read(error) if chinese_read(error).is_some() => StatusCode::BAD_REQUEST,
@@ -241,6 +244,7 @@ fn chinese_read(error: &ReadError) -> Option<String> {
         ReadError::TooLarge { width, height, max_side_px } => {
             format!("图片尺寸为 {width} x {height} 像素，每边最多 {max_side_px} 像素")
         }
+        ReadError::TookTooLong => "识别超时：请稍后重试，或发送较小的图片".into(),
         ReadError::NoCard => "未识别到银行卡".into(),
         ReadError::NotLegible => "卡号无法辨认".into(),
         _ => return None,

@@ -36,6 +36,10 @@ pub(crate) struct Config {
     /// How long a picture may wait for a worker before its request is answered 503, in milliseconds
     #[arg(long, env = "KAHAO_QUEUE_WAIT_MS", value_name = "MS", default_value_t = 5000)]
     pub(crate) queue_wait_ms: u64,
+    /// How long the reading of one picture may take before it is given up and answered 503, in milliseconds
+    #[arg(long, env = "KAHAO_READ_TIME_MS", value_name = "MS", default_value_t = 10_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(100..=600_000))]
+    pub(crate) read_time_ms: u64,
 }
 
 /// Places in the queue for each worker, where no setting says otherwise: a quarter of a second of waiting, at 30 ms for a
@@ -223,7 +227,8 @@ mod tests {
     use super::*;
 
     fn start(workers: usize, queue: usize, queue_wait_ms: u64, read: Arc<Read>) -> Arc<Workers> {
-        Arc::new(Workers::start(&Config { workers, queue: Some(queue), queue_wait_ms }, read).unwrap())
+        let config = Config { workers, queue: Some(queue), queue_wait_ms, read_time_ms: 10_000 };
+        Arc::new(Workers::start(&config, read).unwrap())
     }
 
     /// A reader that holds each picture until it is told to let go.

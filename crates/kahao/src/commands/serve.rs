@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use kahao_reader::{CardReader, Timings};
+use kahao_reader::{CardReader, Limits, Timings};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,7 +49,8 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
         Some(address) => Some(bind(address, "--metrics-listen").await?),
         None => None,
     };
-    let reader = CardReader::new()?;
+    let max_time = Duration::from_millis(config.workers.read_time_ms);
+    let reader = CardReader::new()?.with_limits(Limits { max_time, ..Limits::default() });
     let read = {
         let issuers = Arc::clone(&issuers);
         // One table from the start of a picture to its end, whatever is loaded meanwhile.

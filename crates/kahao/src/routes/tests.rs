@@ -61,6 +61,7 @@ fn fake_read(picture: &[u8]) -> Result<Vec<CardReading>, ReadError> {
         b"cut" => ReadError::Damaged { format: "JPEG" },
         b"tiny" => ReadError::TooSmall { width: 14, height: 20, min_side_px: 15 },
         b"huge" => ReadError::TooLarge { width: 8193, height: 20, max_side_px: 8192 },
+        b"costly" => ReadError::TookTooLong,
         b"model" => ReadError::Model,
         b"panic" => panic!("4111111111111111 in a panic"),
         _ => ReadError::UnsupportedFormat,

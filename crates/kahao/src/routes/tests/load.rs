@@ -83,6 +83,16 @@ async fn waiting_too_long_is_503_and_costs_no_call() {
 }
 
 #[tokio::test]
+async fn a_picture_that_takes_too_long_is_503_and_costs_no_call() {
+    let service = service().await;
+    service.change(KeyChange { remaining_calls: Some(5), ..Default::default() }).await;
+    let refused = service.post_picture("costly").await;
+    let msg = "reading the picture took too long: try again later, or send a smaller picture";
+    assert_eq!(refused.refusal(), (503, msg));
+    assert_eq!(service.state.store.list_keys().await.unwrap()[0].remaining_calls, 5);
+}
+
+#[tokio::test]
 async fn bodies_in_memory_are_bounded() {
     let mut config = defaults();
     config.admission.max_requests = 1;
