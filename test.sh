@@ -39,7 +39,7 @@ install() {
 step "packages"
 # Fonts: what kahao-synth prints with. PHP: the hosted API's own sample clients are run against our service.
 packages=(fonts-liberation fonts-freefont-ttf fonts-urw-base35 fonts-dejavu fonts-ocr-a fonts-ocr-b fonts-inconsolata
-    fonts-wqy-microhei fonts-wqy-zenhei php-cli php-curl)
+    fonts-wqy-microhei fonts-wqy-zenhei php-cli php-curl iproute2)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
 install "${packages[@]}" || true
@@ -106,6 +106,18 @@ if .venv/bin/pip install -q --disable-pip-version-check schemathesis==4.32.5; th
         --max-examples 150 --seed 20261125 --no-color'
 else
     skip "the described API" "schemathesis could not be installed (pip install schemathesis==4.32.5)"
+fi
+
+step "image_url and the inner network"
+# Where only loopback exists, so that a fault could reach nobody; and with proxies that must not be asked.
+alone=(unshare --net)
+[ "$(id -u)" = 0 ] || alone+=(--map-root-user)
+if "${alone[@]}" ip link set lo up 2>/dev/null; then
+    # shellcheck disable=SC2016
+    "${alone[@]}" env http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 all_proxy=http://127.0.0.1:9 \
+        sh -c 'ip link set lo up && cargo test --locked --offline --workspace --lib --quiet -- fetch:: --nocapture'
+else
+    skip "image_url without a network" "no namespace of its own can be had here (unshare --net)"
 fi
 
 step "clients"

@@ -142,6 +142,7 @@ pub(crate) mod tests {
             queue = 5
             no-image-url = true
             url-deny = ["a.example", "*.b.example"]
+            url-allow-network = ["public", "10.1.0.0/16"]
             trusted-proxy = "10.0.0.0/8,192.168.0.0/16"
             log-format = "json"
             issuers = "tables"
@@ -150,7 +151,11 @@ pub(crate) mod tests {
         assert_eq!(config.listen.port(), 9001);
         assert_eq!(config.workers.workers, 3);
         assert!(config.fetch.no_image_url);
-        assert_eq!(config.fetch.url_deny, ["a.example", "*.b.example"]);
+        assert_eq!(
+            config.fetch.url_deny.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["a.example", "*.b.example"]
+        );
+        assert_eq!(config.fetch.url_allow_network.len(), 2);
         assert_eq!(config.admission.trusted_proxies.len(), 2);
         assert_eq!(config.workers.queue, Some(5));
         assert_eq!(config.issuers.issuers, Some(PathBuf::from("tables")));
@@ -165,5 +170,7 @@ pub(crate) mod tests {
         assert!(parse("queue = -1", &[]).is_err());
         assert!(parse("listen = 'nowhere'", &[]).is_err());
         assert!(parse("queue", &[]).is_err());
+        assert!(parse("url-deny-network = 'private'", &[]).is_err());
+        assert!(parse("url-allow = 'https://example.com/'", &[]).is_err());
     }
 }

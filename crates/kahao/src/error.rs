@@ -112,13 +112,14 @@ impl ApiError {
                 FetchError::SwitchedOff => "image_url_switched_off",
                 FetchError::HostNotAllowed => "image_url_host_not_allowed",
                 FetchError::Busy => "downloads_full",
-                FetchError::NoPublicAddress => "image_url_not_public",
+                FetchError::NoAddress => "image_url_no_address",
                 _ => "image_url_failed",
             },
             Self::Work(error) => match error {
                 WorkError::QueueFull => "queue_full",
                 WorkError::WaitedTooLong => "waited_too_long",
                 WorkError::Panicked => "panic",
+                WorkError::Read(ReadError::TookTooLong) => "took_too_long",
                 WorkError::Read(ReadError::NoCard) => "no_card",
                 WorkError::Read(ReadError::NotLegible) => "not_legible",
                 WorkError::Read(error) if chinese_read(error).is_some() => "unreadable_picture",
@@ -201,11 +202,21 @@ impl ApiError {
                 FetchError::HostNotAllowed => "本服务不从 image_url 的主机下载",
                 FetchError::Busy => "下载任务过多，请稍后重试",
                 FetchError::BadUrl => "image_url 不是 http 或 https 地址",
-                FetchError::NoPublicAddress => "无法下载 image_url：主机没有公网地址",
+                FetchError::UrlTooLong => "image_url 超过 8192 个字符",
+                FetchError::Credentials => "image_url 不能包含用户名或密码",
+                FetchError::PortNotAllowed => {
+                    "本服务不从 image_url 的端口下载：允许 80、443 和 1024 至 65535"
+                }
+                FetchError::NoAddress => "无法下载 image_url：主机没有本服务可访问的地址",
                 FetchError::Unreachable => "无法下载 image_url：服务器无响应",
+                FetchError::BrokeOff => "无法下载 image_url：服务器中断了传输",
                 FetchError::TimedOut => "无法下载 image_url：服务器超时",
                 FetchError::Status(status) => return format!("无法下载 image_url：服务器返回 {status}"),
                 FetchError::TooManyRedirects => "无法下载 image_url：重定向超过 3 次",
+                FetchError::Downgrade => "无法下载 image_url：从 https 重定向到 http",
+                FetchError::NotAPicture => {
+                    "image_url 不是可识别的图片：支持 JPEG、PNG、WebP、BMP、GIF 和 TIFF 文件"
+                }
                 FetchError::TooLarge => "无法下载 image_url：文件超过 20 MB",
             },
             Self::Work(error) => match error {

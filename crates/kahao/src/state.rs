@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Auth;
 use crate::config::ServeConfig;
-use crate::fetch::{Fetcher, MayReach};
+use crate::fetch::Fetcher;
 use crate::input::{self, MAX_PICTURE_BYTES};
 use crate::issuers::IssuerTable;
 use crate::limits::RateLimits;
@@ -41,20 +41,19 @@ pub(crate) struct State {
 pub(crate) type Shared = Arc<State>;
 
 impl State {
-    /// Puts the parts together; `read` and `may_reach` are the two that tests replace.
+    /// Puts the parts together; `read` is the one that tests replace.
     pub(crate) fn new(
         config: &ServeConfig,
         store: Store,
         issuers: Arc<IssuerTable>,
         read: Arc<Read>,
-        may_reach: MayReach,
     ) -> anyhow::Result<Shared> {
         let metrics = Metrics::default();
         Ok(Arc::new(Self {
             store,
             auth: Auth::new(&config.auth),
             rates: RateLimits::default(),
-            fetcher: Fetcher::new(&config.fetch, may_reach, MAX_PICTURE_BYTES)?,
+            fetcher: Fetcher::new(&config.fetch, MAX_PICTURE_BYTES)?,
             workers: Workers::start(&config.workers, read)?,
             issuers,
             requests: Arc::new(Semaphore::new(config.admission.max_requests as usize)),

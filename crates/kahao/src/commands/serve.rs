@@ -18,7 +18,7 @@ use crate::server::{self, Door};
 use crate::state::{Shared, State};
 use crate::store::{KeyChange, Store};
 use crate::tls::Tls;
-use crate::{fetch, routes, telemetry};
+use crate::{routes, telemetry};
 
 /// Open connections of the listener for monitoring.
 const MONITORING_CONNECTIONS: u32 = 64;
@@ -58,7 +58,7 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
             reader.with_table(issuers.current()).read_timed(picture, timings)
         })
     };
-    let state = State::new(config, store, issuers, read, fetch::is_public)?;
+    let state = State::new(config, store, issuers, read)?;
     let address = listener.local_addr()?;
     if is_first_start && state.store.list_keys().await?.is_empty() {
         let scheme = if tls.is_some() { "https" } else { "http" };

@@ -32,9 +32,21 @@ const NOT_PUBLIC_V6: &[([u16; 3], u32, &str)] = &[
 
 /// Whether `address` is on the public Internet.
 pub(crate) fn is_public(address: IpAddr) -> bool {
-    match address {
+    match canonical(address) {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => is_public_v6(v6),
+    }
+}
+
+/// The IPv4 address that an IPv6 address leads to, where it says so; others as they are.
+pub(crate) fn canonical(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        // RFC 6052: behind NAT64 the whole IPv4 Internet has addresses in 64:ff9b::/96.
+        IpAddr::V6(v6) if v6.segments()[..6] == [0x64, 0xff9b, 0, 0, 0, 0] => {
+            IpAddr::V4(Ipv4Addr::from_bits(v6.to_bits() as u32))
+        }
+        // RFC 4291 2.5.5.2: an IPv4 address in IPv6 clothes is what it is; `to_canonical` undresses it.
+        other => other,
     }
 }
 
@@ -46,14 +58,6 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    // RFC 4291 2.5.5.2: an IPv4 address in IPv6 clothes is what it is.
-    if let Some(v4) = address.to_ipv4_mapped() {
-        return is_public_v4(v4);
-    }
-    // RFC 6052: behind NAT64 the whole IPv4 Internet has addresses in 64:ff9b::/96.
-    if let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = address.segments() {
-        return is_public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
-    }
     let bits = address.to_bits();
     // RFC 4291 2.4: global unicast is assigned out of 2000::/3 and nowhere else.
     let global_unicast = bits >> 125 == 0b001;

@@ -26,6 +26,7 @@ pub(super) fn of_a_picture() -> Vec<ApiError> {
     let read = [
         ReadError::NoCard,
         ReadError::NotLegible,
+        ReadError::TookTooLong,
         ReadError::UnsupportedFormat,
         ReadError::Damaged { format: "JPEG" },
         ReadError::TooSmall { width: 14, height: 20, min_side_px: 15 },
@@ -36,12 +37,18 @@ pub(super) fn of_a_picture() -> Vec<ApiError> {
         FetchError::HostNotAllowed,
         FetchError::Busy,
         FetchError::BadUrl,
-        FetchError::NoPublicAddress,
+        FetchError::UrlTooLong,
+        FetchError::Credentials,
+        FetchError::PortNotAllowed,
+        FetchError::NoAddress,
         FetchError::Unreachable,
+        FetchError::BrokeOff,
         FetchError::TimedOut,
         FetchError::Status(404),
         FetchError::TooManyRedirects,
+        FetchError::Downgrade,
         FetchError::TooLarge,
+        FetchError::NotAPicture,
     ];
     let mut refusals = of_admission();
     refusals.extend(input.map(ApiError::Input));

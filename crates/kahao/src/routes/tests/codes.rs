@@ -40,7 +40,7 @@ async fn every_form_of_body() {
 
 #[tokio::test]
 async fn an_image_url_is_fetched() {
-    let origin = axum::Router::new().route("/card.jpg", get(|| async { "card" }));
+    let origin = axum::Router::new().route("/card.jpg", get(|| async { FETCHED }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, origin).await.unwrap() });
@@ -87,7 +87,7 @@ async fn bad_requests_say_precisely_why() {
         (r#"{"image_url":"ftp://example.com/a.jpg"}"#, "image_url is not an http or https address"),
         (
             r#"{"image_url":"http://169.254.169.254/"}"#,
-            "image_url cannot be fetched: its host has no public address",
+            "image_url cannot be fetched: its host has no address that this server may reach",
         ),
     ] {
         assert_eq!(service.post_json(body).await.refusal(), (400, msg), "{body}");
@@ -132,7 +132,7 @@ async fn forbidden() {
     assert_eq!(service.post_picture("card").await.refusal(), (403, "the key is disabled"));
 
     let mut config = defaults();
-    config.fetch.url_deny = vec!["*.example.com".into()];
+    config.fetch.url_deny = vec!["*.example.com".parse().unwrap()];
     let service = service_with(config, fake_read).await;
     let denied = service.post_json(r#"{"image_url":"http://img.example.com/a.jpg"}"#).await;
     assert_eq!(denied.refusal(), (403, "image_url names a host that this server does not fetch from"));
