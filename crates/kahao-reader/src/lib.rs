@@ -8,6 +8,8 @@ mod deadline;
 mod decode;
 mod decode_text;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod geometry;
 mod locate;
 mod model;
@@ -283,6 +285,7 @@ pub struct LoadError {
 mod tests {
     use std::io::Cursor;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
     use super::*;
     use crate::locate::tests::{locator, votes};

@@ -170,7 +170,7 @@ pub(crate) fn check_use(key: &Key, caller: IpAddr) -> Result<(), AuthError> {
 
 /// The AppCode of an `Authorization` header. Another scheme beside signature headers is ignored: a
 /// proxy may have put it there.
-fn read_appcode(headers: &HeaderMap) -> Result<Option<Secret>, AuthError> {
+pub(crate) fn read_appcode(headers: &HeaderMap) -> Result<Option<Secret>, AuthError> {
     let Some(value) = text(headers, header::AUTHORIZATION.as_str())? else { return Ok(None) };
     match value.trim().split_once(' ') {
         Some((scheme, code)) if scheme.eq_ignore_ascii_case("APPCODE") && !code.trim().is_empty() => {
@@ -181,7 +181,7 @@ fn read_appcode(headers: &HeaderMap) -> Result<Option<Secret>, AuthError> {
     }
 }
 
-fn read_nonce(headers: &HeaderMap) -> Result<&str, AuthError> {
+pub(crate) fn read_nonce(headers: &HeaderMap) -> Result<&str, AuthError> {
     let nonce = text(headers, "x-ca-nonce")?.ok_or(AuthError::NonceMalformed)?;
     let well_formed = (8..=128).contains(&nonce.len()) && nonce.bytes().all(|b| b.is_ascii_graphic());
     if well_formed { Ok(nonce) } else { Err(AuthError::NonceMalformed) }

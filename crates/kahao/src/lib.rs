@@ -8,6 +8,8 @@ mod commands;
 mod config;
 mod error;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod input;
 mod issuers;
 mod limits;
