@@ -253,6 +253,8 @@ fn transposed(grey: &[u8], width: usize, height: usize) -> Vec<u8> {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests {
     use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 
@@ -292,7 +294,7 @@ mod tests {
         Deadline::after(Limits::default().max_time)
     }
 
-    fn decoded(bytes: &[u8]) -> Result<Photo, ReadError> {
+    pub(super) fn decoded(bytes: &[u8]) -> Result<Photo, ReadError> {
         decode(bytes, &Limits::default(), soon())
     }
 
@@ -434,7 +436,7 @@ mod tests {
     }
 
     /// CRC-32 of PNG chunks.
-    fn crc32(bytes: &[u8]) -> u32 {
+    pub(super) fn crc32(bytes: &[u8]) -> u32 {
         !bytes.iter().fold(u32::MAX, |crc, b| {
             (0..8).fold(crc ^ u32::from(*b), |c, _| (c >> 1) ^ (0xedb8_8320 * (c & 1)))
         })
