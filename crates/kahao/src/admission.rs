@@ -3,7 +3,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Request};
@@ -16,7 +15,7 @@ use crate::auth::{self, Claim};
 use crate::error::ApiError;
 use crate::input::{discard, read_body};
 use crate::state::State;
-use crate::store::Key;
+use crate::store::{Key, Outcome};
 
 /// Settings of admission.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,7 +33,7 @@ pub(crate) struct Config {
 
 /// A request that was let in, with its body.
 pub(crate) struct Admitted {
-    pub(crate) key: Key,
+    pub(crate) key: Arc<Key>,
     pub(crate) head: Parts,
     pub(crate) body: Bytes,
     /// To be held as long as the body or the picture is in memory.
@@ -63,8 +62,8 @@ pub(crate) async fn admit(state: &State, request: Request, needs: Needs) -> Resu
     let key = match claim {
         Claim::Proven(key) => key,
         Claim::OnBody(claim) => {
-            let key = state.auth.check_body(*claim, &body)?;
-            check_key(state, &key, &head)?;
+            let key = state.auth.check_body(*claim, &body).await?;
+            check_key(state, &key, &head).await?;
             key
         }
     };
@@ -80,9 +79,9 @@ async fn check_head(
     if state.is_draining() {
         return Err(ApiError::Draining);
     }
-    let claim = state.auth.check_head(&state.store, head).await?;
+    let claim = state.auth.check_head(&state.accounts, head).await?;
     if let Claim::Proven(key) = &claim {
-        check_key(state, key, head)?;
+        check_key(state, key, head).await?;
     }
     if needs == Needs::Worker {
         state.workers.check_room()?;
@@ -92,13 +91,16 @@ async fn check_head(
 }
 
 /// What a proven key may do now.
-fn check_key(state: &State, key: &Key, head: &Parts) -> Result<(), ApiError> {
+async fn check_key(state: &State, key: &Key, head: &Parts) -> Result<(), ApiError> {
     tracing::Span::current().record("key", &key.id);
     let peer = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     // Without a peer nothing is known of the caller; the unspecified address is in no network.
     let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
     auth::check_use(key, caller_address(peer, &head.headers, &state.trusted_proxies))?;
-    state.rates.take(key, Instant::now()).map_err(ApiError::OverRate)
+    state.rates.take(key).await.map_err(|over| {
+        state.accounts.count(key, Outcome::Limited);
+        ApiError::OverRate(over)
+    })
 }
 
 /// Whether a request comes from this machine and through no proxy, which would make the whole world look like this machine.

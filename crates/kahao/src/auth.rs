@@ -6,13 +6,16 @@ mod nonces;
 pub(crate) mod signature;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
+use crate::accounts::Accounts;
+use crate::replicas::Replicas;
 use crate::secret::Secret;
-use crate::store::{Key, Store, StoreError};
+use crate::store::{Credential, Key, StoreError, now_s};
 use nonces::{Nonces, Seen};
 use signature::Signed;
 
@@ -55,6 +58,8 @@ pub(crate) enum AuthError {
     HmacRequired,
     #[error("the key is disabled")]
     KeyDisabled,
+    #[error("the key has expired")]
+    KeyExpired,
     #[error("the key may not be used from this address")]
     AddressNotAllowed,
     #[error("too many signed requests at once: try again later")]
@@ -74,7 +79,7 @@ pub(crate) struct Auth {
 #[derive(Debug)]
 pub(crate) enum Claim {
     /// They are proof enough.
-    Proven(Key),
+    Proven(Arc<Key>),
     /// The signature covers the body.
     OnBody(Box<BodyClaim>),
 }
@@ -82,7 +87,7 @@ pub(crate) enum Claim {
 /// A claim that only the body can prove.
 #[derive(Debug)]
 pub(crate) struct BodyClaim {
-    key: Key,
+    key: Arc<Key>,
     method: String,
     path: String,
     signature: Secret,
@@ -93,14 +98,17 @@ pub(crate) struct BodyClaim {
 
 impl Auth {
     /// Remembers no nonce yet.
-    pub(crate) fn new(config: &Config) -> Self {
-        Self { window_ms: config.timestamp_window_s * 1000, nonces: Nonces::default() }
+    pub(crate) fn new(config: &Config, replicas: Option<Arc<Replicas>>) -> Self {
+        Self { window_ms: config.timestamp_window_s * 1000, nonces: Nonces::new(replicas) }
     }
 
     /// Reads the claim in the head of a request and proves it as far as the head alone can.
-    pub(crate) async fn check_head(&self, store: &Store, head: &Parts) -> Result<Claim, AuthError> {
+    pub(crate) async fn check_head(&self, accounts: &Accounts, head: &Parts) -> Result<Claim, AuthError> {
         if let Some(appcode) = read_appcode(&head.headers)? {
-            let key = store.find_by_appcode(&appcode).await?.ok_or(AuthError::UnknownKeyOrSecret)?;
+            let sha256 = appcode.sha256();
+            let key = accounts.find_key(&Credential::AppCode(sha256.clone())).await?;
+            let key = key.filter(|key| key.has_appcode(&sha256, now_s()));
+            let key = key.ok_or(AuthError::UnknownKeyOrSecret)?;
             return if key.require_hmac { Err(AuthError::HmacRequired) } else { Ok(Claim::Proven(key)) };
         }
 
@@ -116,7 +124,8 @@ impl Auth {
         };
         let nonce = if hmac { read_nonce(&head.headers)? } else { "" };
 
-        let key = store.find_by_app_key(app_key).await?.ok_or(AuthError::UnknownKeyOrSecret)?;
+        let key = accounts.find_key(&Credential::AppKey(app_key.to_owned())).await?;
+        let key = key.ok_or(AuthError::UnknownKeyOrSecret)?;
         if hmac {
             return Ok(Claim::OnBody(Box::new(BodyClaim {
                 key,
@@ -128,8 +137,9 @@ impl Auth {
                 nonce: nonce.to_owned(),
             })));
         }
-        let expected = signature::md5_signature(&key.app_key, timestamp, &key.app_secret);
-        if !signature::matches(given, &expected) {
+        let is_signed =
+            |secret| signature::matches(given, &signature::md5_signature(&key.app_key, timestamp, secret));
+        if !key.app_secrets(now_s()).any(is_signed) {
             return Err(AuthError::UnknownKeyOrSecret);
         }
         if key.require_hmac { Err(AuthError::HmacRequired) } else { Ok(Claim::Proven(key)) }
@@ -137,7 +147,7 @@ impl Auth {
 
     /// Proves a claim on the body. The nonce is spent only by a good signature, so that nobody can
     /// spend it for somebody else.
-    pub(crate) fn check_body(&self, claim: BodyClaim, body: &[u8]) -> Result<Key, AuthError> {
+    pub(crate) async fn check_body(&self, claim: BodyClaim, body: &[u8]) -> Result<Arc<Key>, AuthError> {
         let signed = Signed {
             method: &claim.method,
             path: &claim.path,
@@ -145,12 +155,13 @@ impl Auth {
             nonce: &claim.nonce,
             body,
         };
-        let expected = signature::hmac_signature(&signed, &claim.key.app_secret);
-        if !signature::matches(claim.signature.reveal(), &expected) {
+        let given = claim.signature.reveal();
+        let is_signed = |secret| signature::matches(given, &signature::hmac_signature(&signed, secret));
+        if !claim.key.app_secrets(now_s()).any(is_signed) {
             return Err(AuthError::UnknownKeyOrSecret);
         }
         let expires_ms = claim.timestamp_ms + self.window_ms;
-        match self.nonces.remember(&claim.key.id, &claim.nonce, expires_ms, now_ms()) {
+        match self.nonces.remember(&claim.key.id, &claim.nonce, expires_ms, now_ms()).await {
             Seen::First => Ok(claim.key),
             Seen::Before => Err(AuthError::NonceSeen),
             Seen::Full => Err(AuthError::NonceMemoryFull),
@@ -163,6 +174,9 @@ impl Auth {
 pub(crate) fn check_use(key: &Key, caller: IpAddr) -> Result<(), AuthError> {
     if key.disabled {
         return Err(AuthError::KeyDisabled);
+    }
+    if key.expires_at_s.is_some_and(|at_s| at_s <= now_s()) {
+        return Err(AuthError::KeyExpired);
     }
     let allowed = key.networks.is_empty() || key.networks.iter().any(|network| network.contains(&caller));
     if allowed { Ok(()) } else { Err(AuthError::AddressNotAllowed) }

@@ -8,15 +8,30 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 use clap::{Arg, Command};
 
-use crate::{admission, auth, fetch, input, issuers, metrics, server, telemetry, tls, traces, workers};
+use crate::store::{Seal, Store};
+use crate::{
+    admission, auth, fetch, input, issuers, metrics, replicas, server, telemetry, tls, traces, workers,
+};
 
 /// Where the keys are, for every command that needs them.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct StoreConfig {
-    /// Where the keys are kept: sqlite://FILE
+    /// Where the keys are kept: sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME
     #[arg(long, env = "KAHAO_DATABASE", hide_env_values = true, value_name = "URL", global = true)]
     #[arg(default_value = "sqlite://kahao.db")]
     pub(crate) database: String,
+    /// File with the master key that app secrets are sealed with, 32 bytes in base64 or hexadecimal; the one it replaces may
+    /// follow it. Absent: the variable KAHAO_MASTER_KEY, in the same form
+    #[arg(long, env = "KAHAO_MASTER_KEY_FILE", value_name = "FILE", global = true)]
+    pub(crate) master_key_file: Option<PathBuf>,
+}
+
+impl StoreConfig {
+    /// Opens the store that is meant.
+    pub(crate) async fn open(&self) -> anyhow::Result<Store> {
+        let seal = Seal::load(self.master_key_file.as_deref())?;
+        Ok(Store::open(&self.database, seal).await?)
+    }
 }
 
 /// Settings of `kahao serve`.
@@ -44,6 +59,8 @@ pub(crate) struct ServeConfig {
     pub(crate) input: input::Config,
     #[command(flatten)]
     pub(crate) auth: auth::Config,
+    #[command(flatten)]
+    pub(crate) replicas: replicas::Config,
     #[command(flatten)]
     pub(crate) admission: admission::Config,
     #[command(flatten)]

@@ -11,7 +11,7 @@ use crate::input::InputError;
 use crate::limits::OverRate;
 use crate::number::NumberError;
 use crate::response::Answer;
-use crate::store::StoreError;
+use crate::store::{Outcome, StoreError};
 use crate::workers::WorkError;
 
 /// Why a request is not answered with cards.
@@ -35,8 +35,6 @@ pub(crate) enum ApiError {
     QuotaUsedUp,
     #[error("the server is shutting down")]
     Draining,
-    #[error("the server is not ready")]
-    NotReady,
     #[error("no such path")]
     NoSuchPath,
     #[error("wrong method for this path")]
@@ -50,9 +48,11 @@ impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Auth(error) => match error {
-                AuthError::KeyDisabled | AuthError::AddressNotAllowed => StatusCode::FORBIDDEN,
+                AuthError::KeyDisabled | AuthError::KeyExpired | AuthError::AddressNotAllowed => {
+                    StatusCode::FORBIDDEN
+                }
                 AuthError::NonceMemoryFull => StatusCode::TOO_MANY_REQUESTS,
-                AuthError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                AuthError::Store(error) => store_status(error),
                 _ => StatusCode::UNAUTHORIZED,
             },
             Self::Input(InputError::BodyTooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -76,10 +76,11 @@ impl ApiError {
             },
             Self::OverRate(_) | Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::QuotaUsedUp => StatusCode::FORBIDDEN,
-            Self::Draining | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Store(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(error) => store_status(error),
+            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -97,6 +98,7 @@ impl ApiError {
                 AuthError::NonceSeen => "nonce_seen",
                 AuthError::HmacRequired => "hmac_required",
                 AuthError::KeyDisabled => "key_disabled",
+                AuthError::KeyExpired => "key_expired",
                 AuthError::AddressNotAllowed => "address_not_allowed",
                 AuthError::NonceMemoryFull => "nonce_memory_full",
                 AuthError::Store(_) => "store",
@@ -130,10 +132,28 @@ impl ApiError {
             Self::TooManyRequests => "too_many_requests",
             Self::QuotaUsedUp => "quota_used_up",
             Self::Draining => "draining",
-            Self::NotReady => "not_ready",
             Self::NoSuchPath => "no_such_path",
             Self::WrongMethod => "wrong_method",
             Self::Panicked => "panic",
+        }
+    }
+
+    /// What it is in the usage of the caller's key.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Work(WorkError::Read(ReadError::NoCard)) => Outcome::NoCard,
+            Self::Work(WorkError::Read(ReadError::NotLegible)) => Outcome::NotLegible,
+            _ if self.status() == StatusCode::TOO_MANY_REQUESTS => Outcome::Limited,
+            _ if self.status().is_server_error() => Outcome::Failed,
+            _ => Outcome::Refused,
+        }
+    }
+
+    /// What the store says of it, which is nobody's business but the operator's.
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) | Self::Auth(AuthError::Store(error)) => Some(error),
+            _ => None,
         }
     }
 
@@ -141,7 +161,7 @@ impl ApiError {
     fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::OverRate(over) => Some(over.retry_after_s),
-            Self::Draining | Self::NotReady => Some(5),
+            Self::Draining => Some(5),
             _ => matches!(self.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
                 .then_some(1),
         }
@@ -165,9 +185,10 @@ impl ApiError {
                 AuthError::NonceSeen => "x-ca-nonce 已被使用",
                 AuthError::HmacRequired => "该密钥只接受 HmacSHA256 签名的请求",
                 AuthError::KeyDisabled => "密钥已被禁用",
+                AuthError::KeyExpired => "密钥已过期",
                 AuthError::AddressNotAllowed => "该密钥不允许从此地址使用",
                 AuthError::NonceMemoryFull => "签名请求过多，请稍后重试",
-                AuthError::Store(_) => "内部错误",
+                AuthError::Store(error) => chinese_store(error),
             },
             Self::Input(error) => match error {
                 InputError::BodyTooLarge => "请求体超过 30 MB",
@@ -229,10 +250,10 @@ impl ApiError {
             Self::TooManyRequests => "服务器繁忙：并发请求过多",
             Self::QuotaUsedUp => "密钥的调用次数已用完",
             Self::Draining => "服务器正在关闭",
-            Self::NotReady => "服务器未就绪",
             Self::NoSuchPath => "路径不存在",
             Self::WrongMethod => "该路径不支持此请求方法",
-            Self::Store(_) | Self::Panicked => "内部错误",
+            Self::Store(error) => chinese_store(error),
+            Self::Panicked => "内部错误",
         };
         text.to_owned()
     }
@@ -262,6 +283,21 @@ fn chinese_read(error: &ReadError) -> Option<String> {
     })
 }
 
+/// A database that is away comes back; anything else about the store is ours to mend.
+fn store_status(error: &StoreError) -> StatusCode {
+    match error {
+        StoreError::Away | StoreError::Database(_) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn chinese_store(error: &StoreError) -> &'static str {
+    match store_status(error) {
+        StatusCode::SERVICE_UNAVAILABLE => "数据库暂时不可用，请稍后重试",
+        _ => "内部错误",
+    }
+}
+
 impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
         Self::Work(WorkError::Read(error))
@@ -273,6 +309,7 @@ impl From<&ApiError> for Answer {
         let status = error.status();
         let msg = match status {
             StatusCode::INTERNAL_SERVER_ERROR => "internal error".to_owned(),
+            _ if error.store_error().is_some() => "the database is not available: try again later".to_owned(),
             _ => error.to_string(),
         };
         Answer::refusal(status, msg, error.chinese(), error.retry_after_s()).because(error.reason())
@@ -281,7 +318,9 @@ impl From<&ApiError> for Answer {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if self.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        // That the database is away is logged once, by `accounts`.
+        let is_told = self.store_error().is_some_and(StoreError::is_away);
+        if self.status() == StatusCode::INTERNAL_SERVER_ERROR || (self.store_error().is_some() && !is_told) {
             tracing::error!(cause = %self, "request failed");
         }
         Answer::from(&self).into_response()

@@ -2,6 +2,7 @@
 //! `kahao-reader`'s; this crate knows HTTP, keys and files. It is a library so that `fuzz/` reaches what
 //! takes hostile bytes; nothing else may depend on it.
 
+mod accounts;
 mod admission;
 mod auth;
 mod commands;
@@ -17,6 +18,7 @@ mod metrics;
 mod middleware;
 mod number;
 mod openapi;
+mod replicas;
 mod request_id;
 mod response;
 mod routes;

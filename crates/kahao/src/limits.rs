@@ -1,10 +1,11 @@
-//! How often a key may call: a token bucket for each key that has a rate. In memory, so each replica
-//! counts for itself. Quotas are the store's.
+//! How often a key may call: a token bucket for each key that has a rate. In Redis where there is one, so that replicas
+//! count together; else, and while it is away, in memory. Quotas are the store's.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::replicas::Replicas;
 use crate::store::Key;
 
 /// The caller is over its rate.
@@ -18,6 +19,7 @@ pub(crate) struct OverRate {
 /// proven callers get one.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimits {
+    replicas: Option<Arc<Replicas>>,
     buckets: Mutex<HashMap<String, Bucket>>,
 }
 
@@ -28,11 +30,28 @@ struct Bucket {
 }
 
 impl RateLimits {
-    /// Counts one request of `key` at `now`.
-    pub(crate) fn take(&self, key: &Key, now: Instant) -> Result<(), OverRate> {
+    /// Counts together with others where there are `replicas`.
+    pub(crate) fn new(replicas: Option<Arc<Replicas>>) -> Self {
+        Self { replicas, buckets: Mutex::default() }
+    }
+
+    /// Counts one request of `key`.
+    pub(crate) async fn take(&self, key: &Key) -> Result<(), OverRate> {
         if key.rate_per_second <= 0 {
             return Ok(());
         }
+        let agreed = match &self.replicas {
+            Some(replicas) => replicas.take(key).await,
+            None => None,
+        };
+        match agreed {
+            Some(0) => Ok(()),
+            Some(wait_us) => Err(OverRate { retry_after_s: wait_us.div_ceil(1_000_000) }),
+            None => self.take_here(key, Instant::now()),
+        }
+    }
+
+    fn take_here(&self, key: &Key, now: Instant) -> Result<(), OverRate> {
         let rate = key.rate_per_second as f64;
         // A burst below one request would never let anything through.
         let capacity = key.burst.max(1) as f64;
@@ -57,19 +76,9 @@ mod tests {
     use super::*;
 
     fn key(rate_per_second: i64, burst: i64) -> Key {
-        Key {
-            id: "k".into(),
-            name: "n".into(),
-            app_key: "a".into(),
-            app_secret: crate::secret::Secret::random(),
-            require_hmac: false,
-            disabled: false,
-            remaining_calls: -1,
-            rate_per_second,
-            burst,
-            networks: Vec::new(),
-            created_at_s: 0,
-        }
+        let mut key = Key::unlimited("k");
+        (key.rate_per_second, key.burst) = (rate_per_second, burst);
+        key
     }
 
     #[test]
@@ -91,16 +100,25 @@ mod tests {
             (60_000, true),
             (60_000, false),
         ] {
-            assert_eq!(limits.take(&key, at(ms)).is_ok(), passes, "at {ms} ms");
+            assert_eq!(limits.take_here(&key, at(ms)).is_ok(), passes, "at {ms} ms");
         }
-        assert_eq!(limits.take(&key, at(60_000)), Err(OverRate { retry_after_s: 1 }));
+        assert_eq!(limits.take_here(&key, at(60_000)), Err(OverRate { retry_after_s: 1 }));
     }
 
-    #[test]
-    fn is_off_by_default_and_a_burst_of_zero_still_works() {
-        let (limits, now) = (RateLimits::default(), Instant::now());
-        assert!((0..1000).all(|_| limits.take(&key(0, 0), now).is_ok()));
-        assert!(limits.take(&key(1, 0), now).is_ok());
-        assert!(limits.take(&key(1, 0), now).is_err());
+    #[tokio::test]
+    async fn is_off_by_default_and_a_burst_of_zero_still_works() {
+        let limits = RateLimits::default();
+        for _ in 0..1000 {
+            assert!(limits.take(&key(0, 0)).await.is_ok());
+        }
+        assert!(limits.take(&key(1, 0)).await.is_ok());
+        assert!(limits.take(&key(1, 0)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn counts_here_while_redis_is_away() {
+        let limits = RateLimits::new(Some(Replicas::new("redis://127.0.0.1:1").unwrap()));
+        assert!(limits.take(&key(1, 1)).await.is_ok());
+        assert_eq!(limits.take(&key(1, 1)).await, Err(OverRate { retry_after_s: 1 }));
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Metrics {
     reading: Gauge,
     workers: Gauge,
     draining: Gauge,
+    database_up: Gauge,
+    redis_up: Gauge,
 }
 
 /// An answered request.
@@ -64,6 +66,13 @@ pub(crate) struct Answered<'a> {
     pub(crate) reason: Option<&'static str>,
     pub(crate) took: Duration,
     pub(crate) stages: &'a [Timed],
+}
+
+/// Which of the stores outside this process answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stores {
+    pub(crate) database_up: bool,
+    pub(crate) redis_up: bool,
 }
 
 impl Default for Metrics {
@@ -91,6 +100,11 @@ impl Default for Metrics {
             reading: add.metric("kahao_pictures_in_progress", "Pictures being read"),
             workers: add.metric("kahao_workers", "Threads that read pictures"),
             draining: add.metric("kahao_draining", "1 while the service is about to end"),
+            database_up: add.metric("kahao_database_up", "1 while the database answers"),
+            redis_up: add.metric(
+                "kahao_redis_up",
+                "1 while replicas share rates and nonces in Redis; 0 without Redis",
+            ),
             registry: add.0,
         }
     }
@@ -132,11 +146,13 @@ impl Metrics {
     }
 
     /// All figures in the text format of OpenMetrics.
-    pub(crate) fn write(&self, load: Load, draining: bool) -> String {
+    pub(crate) fn write(&self, load: Load, stores: Stores, draining: bool) -> String {
         self.queued.set(load.waiting as i64);
         self.reading.set(load.running as i64);
         self.workers.set(load.workers as i64);
         self.draining.set(draining.into());
+        self.database_up.set(stores.database_up.into());
+        self.redis_up.set(stores.redis_up.into());
         let mut page = String::new();
         text::encode(&mut page, &self.registry).expect("writing to a string cannot fail");
         page
@@ -164,7 +180,11 @@ mod tests {
         };
         metrics.count(&answered);
         metrics.in_flight.inc();
-        let page = metrics.write(Load { waiting: 3, running: 2, workers: 2 }, true);
+        let page = metrics.write(
+            Load { waiting: 3, running: 2, workers: 2 },
+            Stores { database_up: true, redis_up: false },
+            true,
+        );
         for line in [
             concat!("kahao_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             r#"kahao_requests_total{method="POST",route="/r",code="429"} 1"#,
@@ -179,6 +199,8 @@ mod tests {
             "kahao_pictures_in_progress 2",
             "kahao_workers 2",
             "kahao_draining 1",
+            "kahao_database_up 1",
+            "kahao_redis_up 0",
             "# EOF",
         ] {
             assert!(page.lines().any(|l| l == line), "{line} is missing in\n{page}");

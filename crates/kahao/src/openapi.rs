@@ -187,8 +187,8 @@ fn check_ready(answers: &mut SchemaGenerator) -> Value {
         "security": [],
         "responses": responses(
             answer_with(&answers.subschema_for::<Ready>()),
-            &[("OK", Answer::ready(BinTable::embedded()))],
-            &[ApiError::Draining, ApiError::NotReady],
+            &[("OK", Answer::ready(BinTable::embedded(), true))],
+            &[ApiError::Draining],
         ),
     })
 }

@@ -46,7 +46,16 @@ pub(crate) struct Cards {
 /// A service that takes new work.
 #[derive(Clone, Serialize, JsonSchema)]
 pub(crate) struct Ready {
+    database: Database,
     issuers: TableState,
+}
+
+/// Whether the database answers. While it does not, keys that were used before are answered all the same.
+#[derive(Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Database {
+    Up,
+    Away,
 }
 
 /// Which issuer table is in use.
@@ -93,9 +102,10 @@ impl Answer {
     }
 
     /// New work is welcome, and will be done with this table.
-    pub(crate) fn ready(table: &BinTable) -> Self {
+    pub(crate) fn ready(table: &BinTable, database_is_up: bool) -> Self {
         let issuers = TableState { date: table.date().to_owned(), rows: table.rows() };
-        Self { data: Data::Ready(Ready { issuers }), ..Self::ok() }
+        let database = if database_is_up { Database::Up } else { Database::Away };
+        Self { data: Data::Ready(Ready { database, issuers }), ..Self::ok() }
     }
 
     /// The calls that the caller has left.

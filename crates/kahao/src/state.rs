@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
+use crate::accounts::Accounts;
 use crate::auth::Auth;
 use crate::config::ServeConfig;
 use crate::fetch::Fetcher;
@@ -13,15 +14,18 @@ use crate::input::{self, MAX_PICTURE_BYTES};
 use crate::issuers::IssuerTable;
 use crate::limits::RateLimits;
 use crate::metrics::Metrics;
+use crate::replicas::Replicas;
 use crate::store::Store;
 use crate::traces::Traces;
 use crate::workers::{Read, Workers};
 
 /// The parts of the service.
 pub(crate) struct State {
-    pub(crate) store: Store,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) auth: Auth,
     pub(crate) rates: RateLimits,
+    /// What replicas agree on, where there is a Redis.
+    pub(crate) replicas: Option<Arc<Replicas>>,
     pub(crate) fetcher: Fetcher,
     pub(crate) workers: Workers,
     pub(crate) issuers: Arc<IssuerTable>,
@@ -49,10 +53,12 @@ impl State {
         read: Arc<Read>,
     ) -> anyhow::Result<Shared> {
         let metrics = Metrics::default();
+        let replicas = config.replicas.redis.as_deref().map(Replicas::new).transpose()?;
         Ok(Arc::new(Self {
-            store,
-            auth: Auth::new(&config.auth),
-            rates: RateLimits::default(),
+            accounts: Arc::new(Accounts::new(store)),
+            auth: Auth::new(&config.auth, replicas.clone()),
+            rates: RateLimits::new(replicas.clone()),
+            replicas,
             fetcher: Fetcher::new(&config.fetch, MAX_PICTURE_BYTES)?,
             workers: Workers::start(&config.workers, read)?,
             issuers,

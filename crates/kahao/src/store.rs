@@ -1,63 +1,32 @@
-//! The keys on disk: who may call, how often, from where. Holds no picture, no card number, no cardholder data.
+//! The accounts on disk: keys, quotas, usage. Holds no picture, no card number, no cardholder data. What is kept of it
+//! in memory while the service runs is `accounts`' business.
 //!
-//! SQL is written by hand with `$1` parameters and `text`/`bigint` columns, so that one text serves PostgreSQL too.
+//! One hand-written SQL text for SQLite and PostgreSQL, through sqlx's `Any`: `$1` parameters, `text` and `bigint` columns,
+//! named columns instead of `*` (a migration beside a running replica must not change the shape of its statements).
+
+mod keys;
+mod quota;
+mod seal;
+mod usage;
 
 use std::fs::OpenOptions;
 use std::path::Path;
-use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ipnet::IpNet;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{FromRow, Row, SqlStr};
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AnyPool, ConnectOptions, Executor, SqlStr};
+use url::Url;
 
-use crate::secret::{Secret, random_hex};
+pub(crate) use keys::{Credential, FreshKey, Key, KeyChange};
+pub(crate) use quota::Reserved;
+pub(crate) use seal::Seal;
+pub(crate) use usage::{Outcome, Usage};
 
-/// A key as it is stored: everything but its AppCode.
-#[derive(Debug, Clone)]
-pub(crate) struct Key {
-    /// Stands for the key in logs.
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) app_key: String,
-    pub(crate) app_secret: Secret,
-    /// Only requests signed with HmacSHA256 are accepted.
-    pub(crate) require_hmac: bool,
-    pub(crate) disabled: bool,
-    /// -1 is unlimited.
-    pub(crate) remaining_calls: i64,
-    /// 0 is unlimited.
-    pub(crate) rate_per_second: i64,
-    pub(crate) burst: i64,
-    /// Empty is everywhere.
-    pub(crate) networks: Vec<IpNet>,
-    pub(crate) created_at_s: i64,
-}
-
-impl Key {
-    /// [`Key::remaining_calls`] of a key without a quota.
-    pub(crate) const UNLIMITED: i64 = -1;
-}
-
-/// What an operator decides about a key; `None` leaves it as it is.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct KeyChange {
-    pub(crate) require_hmac: Option<bool>,
-    pub(crate) disabled: Option<bool>,
-    pub(crate) remaining_calls: Option<i64>,
-    pub(crate) rate_per_second: Option<i64>,
-    pub(crate) burst: Option<i64>,
-    pub(crate) networks: Option<Vec<IpNet>>,
-}
-
-/// A key together with the AppCode that is shown once, at its making, and then forgotten.
-pub(crate) struct FreshKey {
-    pub(crate) key: Key,
-    pub(crate) appcode: Secret,
-}
+/// How long to wait for a connection. Long enough for a failover that a pooler hides, short enough for a caller.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -66,214 +35,169 @@ pub(crate) enum StoreError {
     NameTaken(String),
     #[error("there is no key named {0}: `kahao keys list` shows the names")]
     NoSuchKey(String),
-    #[error("the database {0} is not supported: use sqlite://FILE")]
+    #[error("the database {0} is not supported: use sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME")]
     Scheme(String),
+    // Without what the address is: it may hold a password.
+    #[error(
+        "the address of the database cannot be read: use sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME"
+    )]
+    Address,
     #[error("cannot create the database file {path}: {cause}")]
     Create { path: String, cause: std::io::Error },
+    #[error(
+        "PostgreSQL is used with sealed app secrets only: set KAHAO_MASTER_KEY or --master-key-file to 32 random bytes, \
+         for example from `openssl rand -base64 32`"
+    )]
+    MasterKeyNeeded,
+    #[error(
+        "the app secret of the key {0} is sealed: set KAHAO_MASTER_KEY or --master-key-file to the master key"
+    )]
+    MasterKeyMissing(String),
+    #[error("the app secret of the key {0} was sealed with another master key than the one given")]
+    MasterKeyWrong(String),
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
     #[error("the database could not be brought up to date: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
+    #[error("the database does not answer")]
+    Away,
 }
 
-/// The keys, in an SQLite file.
+impl StoreError {
+    /// What is wrong with the address is told in general: sqlx quotes from it.
+    fn at_opening(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Configuration(_) => Self::Address,
+            error => Self::Database(error),
+        }
+    }
+
+    /// Whether the database cannot be spoken to now, so that asking again at once is of no use.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Away => true,
+            Self::Database(error) => match error {
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed => true,
+                // PostgreSQL: connection exceptions, too many connections, shutting down or starting up.
+                sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                    code.len() == 5 && ["08", "53300", "57P"].iter().any(|class| code.starts_with(class))
+                }),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// The accounts, in an SQLite file or in PostgreSQL.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    pool: SqlitePool,
+    pool: AnyPool,
+    seal: Arc<Seal>,
 }
 
 impl Store {
-    /// Opens the store at `url` (`sqlite://FILE`), makes it if need be and brings its tables up to date.
-    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
-        if !url.starts_with("sqlite:") {
+    /// Opens the store at `url`, makes the file if it is one, brings its tables up to date and seals what is not
+    /// sealed with the current master key.
+    pub(crate) async fn open(url: &str, seal: Seal) -> Result<Self, StoreError> {
+        let pool = match url.split(':').next().unwrap_or_default() {
+            "sqlite" => open_sqlite(&parse(url)?).await?,
+            "postgres" | "postgresql" if seal.has_key() => open_postgres(&parse(url)?).await?,
+            "postgres" | "postgresql" => return Err(StoreError::MasterKeyNeeded),
             // Everything after the scheme may hold a password.
-            let scheme = url.split(':').next().unwrap_or_default();
-            return Err(StoreError::Scheme(scheme.to_owned()));
-        }
-        let options = SqliteConnectOptions::from_str(url)?
-            // Readers do not wait for the writer, and no reply waits for the disk. A power cut may lose the
-            // last calls counted, never the file.
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(5));
-        create_private_file(options.get_filename())?;
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_with(options)
-            .await?;
-        migrations().run(&pool).await?;
-        Ok(Self { pool })
+            scheme => return Err(StoreError::Scheme(scheme.to_owned())),
+        };
+        migrate(&pool).await?;
+        let store = Self { pool, seal: Arc::new(seal) };
+        store.reseal().await?;
+        Ok(store)
     }
 
-    /// Whether the database answers.
-    pub(crate) async fn is_alive(&self) -> bool {
-        sqlx::query("select 1").execute(&self.pool).await.is_ok()
+    /// Whether app secrets are sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.seal.has_key()
     }
 
-    /// Makes a key. `change` gives what differs from the defaults.
-    pub(crate) async fn create_key(&self, name: &str, change: &KeyChange) -> Result<FreshKey, StoreError> {
-        let appcode = Secret::random();
-        sqlx::query(
-            "insert into keys (id, name, appcode_sha256, app_key, app_secret, created_at_s) \
-             values ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(format!("k_{}", random_hex::<6>()))
-        .bind(name)
-        .bind(appcode.sha256())
-        .bind(random_hex::<8>())
-        .bind(Secret::random().reveal())
-        .bind(now_s())
-        .execute(&self.pool)
-        .await
-        .map_err(|error| match error.as_database_error() {
-            Some(e) if e.is_unique_violation() => StoreError::NameTaken(name.to_owned()),
-            _ => error.into(),
-        })?;
-        let key = self.update_key(name, change).await?;
-        Ok(FreshKey { key, appcode })
-    }
-
-    /// Every key, by name.
-    pub(crate) async fn list_keys(&self) -> Result<Vec<Key>, StoreError> {
-        Ok(sqlx::query_as("select * from keys order by name").fetch_all(&self.pool).await?)
-    }
-
-    /// Whether there is a key that opens the service.
-    pub(crate) async fn has_usable_key(&self) -> Result<bool, StoreError> {
-        let found = sqlx::query("select id from keys where disabled = 0 limit 1").fetch_optional(&self.pool);
-        Ok(found.await?.is_some())
-    }
-
-    /// Changes the named key and gives it back as it is now.
-    pub(crate) async fn update_key(&self, name: &str, change: &KeyChange) -> Result<Key, StoreError> {
-        sqlx::query_as(
-            "update keys set \
-                 require_hmac = coalesce($2, require_hmac), \
-                 disabled = coalesce($3, disabled), \
-                 remaining_calls = coalesce($4, remaining_calls), \
-                 rate_per_second = coalesce($5, rate_per_second), \
-                 burst = coalesce($6, burst), \
-                 networks = coalesce($7, networks) \
-             where name = $1 returning *",
-        )
-        .bind(name)
-        .bind(change.require_hmac.map(i64::from))
-        .bind(change.disabled.map(i64::from))
-        .bind(change.remaining_calls)
-        .bind(change.rate_per_second)
-        .bind(change.burst)
-        .bind(change.networks.as_deref().map(write_networks))
-        .fetch_optional(&self.pool)
-        .await?
-        .ok_or_else(|| StoreError::NoSuchKey(name.to_owned()))
-    }
-
-    /// Gives the named key a new AppCode and a new app secret; the old ones stop working at once.
-    pub(crate) async fn rotate_key(&self, name: &str) -> Result<FreshKey, StoreError> {
-        let appcode = Secret::random();
-        let key = sqlx::query_as(
-            "update keys set appcode_sha256 = $2, app_secret = $3 where name = $1 returning *",
-        )
-        .bind(name)
-        .bind(appcode.sha256())
-        .bind(Secret::random().reveal())
-        .fetch_optional(&self.pool)
-        .await?
-        .ok_or_else(|| StoreError::NoSuchKey(name.to_owned()))?;
-        Ok(FreshKey { key, appcode })
-    }
-
-    /// The key with this AppCode.
-    pub(crate) async fn find_by_appcode(&self, appcode: &Secret) -> Result<Option<Key>, StoreError> {
-        Ok(sqlx::query_as("select * from keys where appcode_sha256 = $1")
-            .bind(appcode.sha256())
-            .fetch_optional(&self.pool)
-            .await?)
-    }
-
-    /// The key with this AppKey.
-    pub(crate) async fn find_by_app_key(&self, app_key: &str) -> Result<Option<Key>, StoreError> {
-        Ok(sqlx::query_as("select * from keys where app_key = $1")
-            .bind(app_key)
-            .fetch_optional(&self.pool)
-            .await?)
-    }
-
-    /// Takes one call off the key's quota; `false` when none is left. One statement, so that two
-    /// requests cannot both take the last call.
-    pub(crate) async fn take_call(&self, key: &Key) -> Result<bool, StoreError> {
-        if key.remaining_calls == Key::UNLIMITED {
-            return Ok(true);
-        }
-        // The quota may have been lifted since `key` was read; an unlimited row stays as it is.
-        let taken = sqlx::query(
-            "update keys set remaining_calls = case when remaining_calls > 0 then remaining_calls - 1 \
-             else remaining_calls end where id = $1 and remaining_calls <> 0",
-        )
-        .bind(&key.id)
-        .execute(&self.pool)
-        .await?;
-        Ok(taken.rows_affected() == 1)
-    }
-
-    /// Gives back a call that was taken for a request that brought no answer.
-    pub(crate) async fn give_back_call(&self, key: &Key) -> Result<(), StoreError> {
-        if key.remaining_calls != Key::UNLIMITED {
-            sqlx::query(
-                "update keys set remaining_calls = remaining_calls + 1 where id = $1 and remaining_calls >= 0",
-            )
-            .bind(&key.id)
-            .execute(&self.pool)
-            .await?;
-        }
+    /// Fails when the database does not answer.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1").execute(&self.pool).await?;
         Ok(())
     }
-}
 
-impl FromRow<'_, SqliteRow> for Key {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let flag = |name| row.try_get::<i64, _>(name).map(|value| value != 0);
-        Ok(Self {
-            id: row.try_get("id")?,
-            name: row.try_get("name")?,
-            app_key: row.try_get("app_key")?,
-            app_secret: row.try_get::<String, _>("app_secret")?.into(),
-            require_hmac: flag("require_hmac")?,
-            disabled: flag("disabled")?,
-            remaining_calls: row.try_get("remaining_calls")?,
-            rate_per_second: row.try_get("rate_per_second")?,
-            burst: row.try_get("burst")?,
-            networks: read_networks(row.try_get("networks")?)?,
-            created_at_s: row.try_get("created_at_s")?,
-        })
+    /// Ends every connection, and waits until they have ended.
+    #[cfg(test)]
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
     }
 }
 
-fn write_networks(networks: &[IpNet]) -> String {
-    networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(",")
+/// `url` without what follows the scheme and, for a database with users, without its password.
+pub(crate) fn show_url(url: &str) -> String {
+    match url.split_once("://") {
+        Some(("sqlite", _)) => url.to_owned(),
+        Some((scheme, _)) => format!("{scheme}://…"),
+        None => "…".to_owned(),
+    }
 }
 
-/// A list that cannot be read is an error, never "everywhere".
-fn read_networks(text: String) -> Result<Vec<IpNet>, sqlx::Error> {
-    text.split(',')
-        .filter(|network| !network.is_empty())
-        .map(|network| network.parse().map_err(|e| sqlx::Error::Decode(Box::new(e))))
-        .collect()
+fn parse(url: &str) -> Result<Url, StoreError> {
+    url.parse().map_err(|_| StoreError::Address)
+}
+
+async fn open_sqlite(url: &Url) -> Result<AnyPool, StoreError> {
+    let options = SqliteConnectOptions::from_url(url).map_err(StoreError::at_opening)?;
+    create_private_file(options.get_filename())?;
+    // Readers do not wait for the writer, and no reply waits for the disk: a power cut may lose the last calls
+    // counted, never the file. What is replaced, secrets in the clear among it, is overwritten.
+    let pragmas = "pragma journal_mode = wal; pragma synchronous = normal; pragma busy_timeout = 5000; \
+        pragma secure_delete = on";
+    let options = pool_options(4).after_connect(move |connection, _| {
+        Box::pin(async move { connection.execute(pragmas).await.map(|_| ()) })
+    });
+    options.connect(url.as_str()).await.map_err(StoreError::at_opening)
+}
+
+async fn open_postgres(url: &Url) -> Result<AnyPool, StoreError> {
+    pool_options(8).connect(url.as_str()).await.map_err(StoreError::at_opening)
+}
+
+fn pool_options(max_connections: u32) -> AnyPoolOptions {
+    install_default_drivers();
+    AnyPoolOptions::new().max_connections(max_connections).acquire_timeout(CONNECT_PATIENCE)
+}
+
+/// Brings the tables up to date. PostgreSQL lets one replica in at a time. With SQLite two that start at once may
+/// both try; whoever comes second fails as a whole, and finds the work done when it tries again.
+async fn migrate(pool: &AnyPool) -> Result<(), StoreError> {
+    const TRIES: u32 = 5;
+    for last in (0..TRIES).rev() {
+        match migrations().run(pool).await {
+            Ok(()) => return Ok(()),
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if last > 0 => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn migrations() -> Migrator {
-    let keys = include_str!("../migrations/0001_keys.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "keys".into(),
-        MigrationType::Simple,
-        SqlStr::from_static(keys),
-        false,
-    )])
+    let migrations = [
+        ("keys", include_str!("../migrations/0001_keys.sql")),
+        ("accounts", include_str!("../migrations/0002_accounts.sql")),
+    ];
+    let migrations = (1..).zip(migrations).map(|(version, (name, sql))| {
+        Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    });
+    Migrator::with_migrations(migrations.collect())
 }
 
-/// Makes the file before SQLite does, readable by its owner alone: it holds app secrets. SQLite gives
+/// Makes the file before SQLite does, readable by its owner alone: it may hold app secrets. SQLite gives
 /// its side files the same mode.
 fn create_private_file(path: &Path) -> Result<(), StoreError> {
     let mut options = OpenOptions::new();
@@ -287,9 +211,15 @@ fn create_private_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn now_s() -> i64 {
+/// Seconds since 1970.
+pub(crate) fn now_s() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
+/// Days since 1970, UTC, so that replicas agree on when a day begins.
+pub(crate) fn today() -> i64 {
+    now_s() / 86_400
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

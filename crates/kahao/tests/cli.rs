@@ -59,6 +59,8 @@ fn keys_from_making_to_rotation() {
         run(&["update", "--name", "office", "--any-network", "--require-hmac", "false"])[0]["require_hmac"],
         false
     );
+    let changed = run(&["update", "--name", "till", "--daily-quota", "9", "--expires", "2099-12-31"]);
+    assert_eq!((&changed[0]["daily_quota"], &changed[0]["expires"]), (&9.into(), &"2099-12-31".into()));
     assert_eq!(run(&["disable", "--name", "till"])[0]["disabled"], true);
     assert_eq!(run(&["update", "--name", "till", "--enable"])[0]["disabled"], false);
     let rotated = run(&["rotate", "--name", "till"]);
@@ -71,11 +73,46 @@ fn keys_from_making_to_rotation() {
         (&["update", "--name", "nobody", "--quota", "1"], "no key named nobody"),
         (&["update", "--name", "till", "--quota", "-2"], "invalid value '-2'"),
         (&["create", "--name", "x", "--network", "everywhere"], "invalid value 'everywhere'"),
-        (&["list", "--database", "postgres://u:secret@h/d"], "the database postgres is not supported"),
+        (&["update", "--name", "till", "--expires", "soon"], "write a day like 2027-01-31, or never"),
+        (&["usage", "--name", "nobody"], "no key named nobody"),
+        (&["list", "--database", "mysql://u:secret@h/d"], "the database mysql is not supported"),
+        (
+            &["list", "--database", "postgres://u:secret@h/d"],
+            "with sealed app secrets only: set KAHAO_MASTER_KEY",
+        ),
+        (&["list", "--master-key-file", "none"], "cannot read the master key file none"),
     ] {
         let said = complaint(&[&["keys"], args].concat(), folder.path(), 2);
         assert!(said.contains(part) && !said.contains("secret@"), "{args:?}: {said}");
     }
+}
+
+#[test]
+fn app_secrets_are_sealed_once_there_is_a_master_key() {
+    let folder = tempdir().unwrap();
+    let made = json_lines(&["keys", "create", "--name", "till", "--json"], folder.path());
+    let secret = made[0]["app_secret"].as_str().unwrap();
+    let is_in_the_clear = || {
+        let files = ["kahao.db", "kahao.db-wal"]
+            .map(|name| std::fs::read(folder.path().join(name)).unwrap_or_default());
+        files.concat().windows(secret.len()).any(|window| window == secret.as_bytes())
+    };
+    assert!(is_in_the_clear());
+    let (old, new) = ("ab".repeat(32), "cd".repeat(32));
+    for keys in [format!("{old}\n"), format!("{new} {old}"), new] {
+        std::fs::write(folder.path().join("master"), keys).unwrap();
+        let listed = json_lines(&["keys", "list", "--json", "--master-key-file", "master"], folder.path());
+        assert_eq!(listed.len(), 1);
+        assert!(!is_in_the_clear());
+    }
+    std::fs::write(folder.path().join("master"), &old).unwrap();
+    let wrong = complaint(&["keys", "list", "--master-key-file", "master"], folder.path(), 2);
+    assert!(wrong.contains("was sealed with another master key"), "{wrong}");
+    let missing = complaint(&["keys", "list"], folder.path(), 2);
+    assert!(missing.contains("is sealed: set KAHAO_MASTER_KEY"), "{missing}");
+    std::fs::write(folder.path().join("master"), "too short").unwrap();
+    let malformed = complaint(&["keys", "list", "--master-key-file", "master"], folder.path(), 2);
+    assert!(malformed.contains("must be 32 bytes in base64 or hexadecimal"), "{malformed}");
 }
 
 #[test]
@@ -224,7 +261,11 @@ fn sighup_reads_the_table_anew_and_keeps_the_old_one_on_faults() {
         serde_json::from_str::<Value>(body).unwrap()["data"]["name"].as_str().unwrap().to_owned()
     };
     let ready = || service.ask("GET /health/ready HTTP/1.1", b"");
-    assert!(ready().contains(r#""data":{"issuers":{"date":"2026-01-02","rows":2}}"#), "{}", ready());
+    assert!(
+        ready().contains(r#""data":{"database":"up","issuers":{"date":"2026-01-02","rows":2}}"#),
+        "{}",
+        ready()
+    );
     assert_eq!((name("622202").as_str(), name("622299").as_str()), ("甲银行股份有限公司", ""));
 
     let newer = BINS.replace("2026-01-02", "2026-03-04");
@@ -238,7 +279,11 @@ fn sighup_reads_the_table_anew_and_keeps_the_old_one_on_faults() {
     service.signal("-HUP");
     let line = service.logged("issuer table read anew");
     assert_eq!((&line["date"], &line["rows"]), (&"2026-03-04".into(), &3.into()));
-    assert!(ready().contains(r#""data":{"issuers":{"date":"2026-03-04","rows":3}}"#), "{}", ready());
+    assert!(
+        ready().contains(r#""data":{"database":"up","issuers":{"date":"2026-03-04","rows":3}}"#),
+        "{}",
+        ready()
+    );
     assert_eq!(name("622299"), "甲银行股份有限公司");
 }
 

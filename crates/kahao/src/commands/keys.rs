@@ -1,6 +1,9 @@
 //! `kahao keys`: makes, shows and changes the keys that open the service. The only place where an
 //! AppCode or an app secret is printed, once, when it is made.
 
+mod dates;
+mod usage;
+
 use std::process::ExitCode;
 
 use anyhow::ensure;
@@ -9,7 +12,9 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::config::StoreConfig;
-use crate::store::{FreshKey, Key, KeyChange, Store};
+use crate::store::{FreshKey, Key, KeyChange, Store, now_s};
+use dates::{parse_expiry, show_expiry};
+use usage::{UsageConfig, print_usage};
 
 /// Settings of `kahao keys`.
 #[derive(Debug, Args)]
@@ -46,27 +51,42 @@ enum Action {
         #[arg(long)]
         enable: bool,
     },
-    /// Refuse a key from now on
+    /// Refuse a key from now on: a running service does so within a second
     Disable {
         /// Name of the key
         #[arg(long)]
         name: String,
     },
-    /// Give a key a new AppCode and AppSecret; the old ones stop working at once
+    /// Give a key a new AppCode and AppSecret
     Rotate {
         /// Name of the key
         #[arg(long)]
         name: String,
+        /// How long the old ones work on, in hours; those before them stop at once
+        #[arg(long, value_name = "HOURS", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=8760))]
+        overlap_h: i64,
     },
+    /// Show how often keys were used, by day and outcome
+    Usage(UsageConfig),
 }
+
+/// A million million calls: far from the end of the store's numbers.
+const MAX_QUOTA: i64 = 1_000_000_000_000;
 
 /// What may be set about a key.
 #[derive(Debug, Args)]
 struct Settings {
     /// Calls left, -1 for unlimited
     #[arg(long, value_name = "CALLS", allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(i64).range(-1..))]
+    #[arg(value_parser = clap::value_parser!(i64).range(-1..=MAX_QUOTA))]
     quota: Option<i64>,
+    /// Calls a day, UTC, -1 for unlimited
+    #[arg(long, value_name = "CALLS", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(i64).range(-1..=MAX_QUOTA))]
+    daily_quota: Option<i64>,
+    /// Last day of use, UTC, like 2027-01-31, or never
+    #[arg(long, value_name = "DAY", value_parser = parse_expiry)]
+    expires: Option<i64>,
     /// Requests a second, 0 for unlimited
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
     rate: Option<i64>,
@@ -90,6 +110,8 @@ impl Settings {
             require_hmac: self.require_hmac,
             disabled: None,
             remaining_calls: self.quota,
+            daily_quota: self.daily_quota,
+            expires_at_s: self.expires,
             rate_per_second: self.rate,
             burst: self.burst,
             networks: if self.any_network { Some(Vec::new()) } else { self.network },
@@ -101,7 +123,7 @@ impl Settings {
 pub(crate) fn run(config: KeysConfig) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let store = Store::open(&config.store.database).await?;
+        let store = config.store.open().await?;
         act(&store, config.action, config.json).await
     })?;
     Ok(ExitCode::SUCCESS)
@@ -126,7 +148,10 @@ async fn act(store: &Store, action: Action, json: bool) -> anyhow::Result<()> {
             let change = KeyChange { disabled: Some(true), ..KeyChange::default() };
             print_key(&store.update_key(&name, &change).await?, json);
         }
-        Action::Rotate { name } => print_fresh(&store.rotate_key(&name).await?, json),
+        Action::Rotate { name, overlap_h } => {
+            print_fresh(&store.rotate_key(&name, now_s() + overlap_h * 3600).await?, json);
+        }
+        Action::Usage(config) => print_usage(store, &config, json).await?,
     }
     Ok(())
 }
@@ -147,6 +172,8 @@ struct KeyLine<'a> {
     app_key: &'a str,
     disabled: bool,
     remaining_calls: i64,
+    daily_quota: i64,
+    expires: String,
     rate_per_second: i64,
     burst: i64,
     networks: Vec<String>,
@@ -179,6 +206,8 @@ fn print_key(key: &Key, json: bool) {
         app_key: &key.app_key,
         disabled: key.disabled,
         remaining_calls: key.remaining_calls,
+        daily_quota: key.daily_quota,
+        expires: show_expiry(key.expires_at_s),
         rate_per_second: key.rate_per_second,
         burst: key.burst,
         networks: key.networks.iter().map(ToString::to_string).collect(),
@@ -190,15 +219,18 @@ fn print_key(key: &Key, json: bool) {
         return;
     }
     let unlimited = |n: i64, limit: String| if n <= 0 { "unlimited".into() } else { limit };
-    let calls = match line.remaining_calls {
+    let calls = |calls| match calls {
         Key::UNLIMITED => "unlimited".to_owned(),
         calls => calls.to_string(),
     };
     println!(
-        "{name}  {id}  app_key {app_key}  {state}  calls left {calls}  rate {rate}  networks {networks}{hmac}",
+        "{name}  {id}  app_key {app_key}  {state}  calls left {left}, a day {daily}  expires {expires}  rate {rate}  networks {networks}{hmac}",
         name = line.name,
         id = line.id,
         app_key = line.app_key,
+        left = calls(line.remaining_calls),
+        daily = calls(line.daily_quota),
+        expires = line.expires,
         state = if line.disabled { "disabled" } else { "enabled" },
         rate = unlimited(line.rate_per_second, format!("{}/s burst {}", line.rate_per_second, line.burst)),
         networks = if line.networks.is_empty() { "any".into() } else { line.networks.join(",") },

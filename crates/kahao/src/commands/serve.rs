@@ -16,7 +16,7 @@ use crate::config::ServeConfig;
 use crate::issuers::IssuerTable;
 use crate::server::{self, Door};
 use crate::state::{Shared, State};
-use crate::store::{KeyChange, Store};
+use crate::store::{KeyChange, Store, StoreError, show_url};
 use crate::tls::Tls;
 use crate::{routes, telemetry};
 
@@ -35,14 +35,17 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
     let issuers = Arc::new(IssuerTable::load(&config.issuers)?);
     let tls = Tls::load(&config.tls)?.map(Arc::new);
     reload_on_hangup(Arc::clone(&issuers), tls.clone())?;
-    let store = Store::open(&config.store.database).await?;
+    let store = config.store.open().await?;
     let is_first_start = !store.has_usable_key().await?;
     if is_first_start && !config.listen.ip().is_loopback() {
         bail!(
             "{} can be reached from outside and there is no usable key: make one first with `kahao keys create --name NAME --database {}`",
             config.listen,
-            config.store.database,
+            show_url(&config.store.database),
         );
+    }
+    if !store.is_sealed() {
+        tracing::warn!("app secrets are stored in the clear: set KAHAO_MASTER_KEY to seal them");
     }
     let listener = bind(config.listen, "--listen").await?;
     let monitoring = match config.metrics.metrics_listen {
@@ -58,11 +61,17 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
             reader.with_table(issuers.current()).read_timed(picture, timings)
         })
     };
-    let state = State::new(config, store, issuers, read)?;
+    let state = State::new(config, store.clone(), issuers, read)?;
     let address = listener.local_addr()?;
-    if is_first_start && state.store.list_keys().await?.is_empty() {
+    if is_first_start && store.list_keys().await?.is_empty() {
         let scheme = if tls.is_some() { "https" } else { "http" };
-        greet(&state.store, &format!("{scheme}://{address}")).await?;
+        greet(&store, &format!("{scheme}://{address}")).await?;
+    }
+    let accounts = Arc::clone(&state.accounts);
+    tokio::spawn(async move { accounts.keep_settling().await });
+    if let Some(replicas) = state.replicas.clone() {
+        replicas.connect().await;
+        tokio::spawn(async move { replicas.keep_asking().await });
     }
     if let Some(listener) = monitoring {
         tracing::info!(address = %listener.local_addr()?, "listening for monitoring");
@@ -77,8 +86,10 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
     server::fit_to_open_files(&mut connections);
     let stop = wait_for_end(Arc::clone(&state), Duration::from_secs(config.drain_s));
     let open = state.metrics.connections.clone();
-    let door = Door { listener, router: routes::router(Arc::clone(&state)), tls, config: connections, open };
+    let router = routes::router(Arc::clone(&state));
+    let door = Door { listener, router, tls, config: connections, open };
     door.serve(stop).await;
+    state.accounts.settle_all().await;
     if let Some(traces) = &state.traces {
         traces.flush().await;
     }
@@ -93,7 +104,11 @@ async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener>
 
 /// Makes the first key of an empty store and says how to use it.
 async fn greet(store: &Store, address: &str) -> anyhow::Result<()> {
-    let fresh = store.create_key("first", &KeyChange::default()).await?;
+    let fresh = match store.create_key("first", &KeyChange::default()).await {
+        // Another replica on this database was a moment faster, and says it.
+        Err(StoreError::NameTaken(_)) => return Ok(()),
+        made => made?,
+    };
     println!(
         "kahao has made its first key. It is shown once:
 

@@ -8,6 +8,7 @@ use crate::fetch::FetchError;
 use crate::input::{InputError, MAX_PICTURE_BYTES};
 use crate::limits::OverRate;
 use crate::number::NumberError;
+use crate::store::StoreError;
 use crate::workers::WorkError;
 
 /// Of `read_bank_card`.
@@ -96,6 +97,7 @@ fn of_admission() -> Vec<ApiError> {
         AuthError::NonceSeen,
         AuthError::HmacRequired,
         AuthError::KeyDisabled,
+        AuthError::KeyExpired,
         AuthError::AddressNotAllowed,
         AuthError::NonceMemoryFull,
     ];
@@ -104,6 +106,7 @@ fn of_admission() -> Vec<ApiError> {
         ApiError::OverRate(OverRate { retry_after_s: 1 }),
         ApiError::TooManyRequests,
         ApiError::Draining,
+        ApiError::Store(StoreError::Away),
         ApiError::Panicked,
     ]);
     refusals

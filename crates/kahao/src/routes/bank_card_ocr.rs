@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::{Request, State};
-use kahao_reader::{CardReading, ReadError};
+use kahao_reader::CardReading;
 
+use crate::accounts::Call;
 use crate::admission::{Admitted, Needs, admit};
 use crate::error::ApiError;
 use crate::input::{Input, Source, read_input};
 use crate::response::Answer;
 use crate::stages::{Stage, Stages};
 use crate::state::{self, Shared};
-use crate::workers::WorkError;
+use crate::store::Outcome;
 
 /// Reads the cards of a picture and counts the call. A call that brought no answer about the picture
 /// is not counted.
@@ -21,17 +22,25 @@ pub(crate) async fn read_bank_card(
     Extension(stages): Extension<Stages>,
     request: Request,
 ) -> Result<Answer, ApiError> {
-    let Admitted { key, head, body, room: _room } = admit(&state, request, Needs::Worker).await?;
+    let admitted = admit(&state, request, Needs::Worker).await?;
+    let mut call = Call::begin(&state.accounts, &admitted.key);
+    let answer = answer(&state, admitted, &mut call, &stages).await;
+    call.end(answer.as_ref().map_or_else(ApiError::outcome, |_| Outcome::Read));
+    answer
+}
+
+async fn answer(
+    state: &state::State,
+    admitted: Admitted,
+    call: &mut Call,
+    stages: &Stages,
+) -> Result<Answer, ApiError> {
+    let Admitted { key: _, head, body, room: _room } = admitted;
     let Input { source, detail } = read_input(&head, body).await?;
-    if !state.store.take_call(&key).await? {
+    if !call.charge().await? {
         return Err(ApiError::QuotaUsedUp);
     }
-    let reading = read(&state, source, &stages).await;
-    match &reading {
-        Ok(_) | Err(ApiError::Work(WorkError::Read(ReadError::NoCard | ReadError::NotLegible))) => {}
-        Err(_) => state.store.give_back_call(&key).await?,
-    }
-    Ok(Answer::cards(&reading?, detail))
+    Ok(Answer::cards(&read(state, source, stages).await?, detail))
 }
 
 /// Downloads the picture if need be, then reads it: no worker is held while the network is waited for.

@@ -10,5 +10,5 @@ use crate::state::Shared;
 /// The caller's remaining calls, -1 without a quota. The body is not looked at.
 pub(crate) async fn read_credit(State(state): State<Shared>, request: Request) -> Result<Answer, ApiError> {
     let admitted = admit(&state, request, Needs::Nothing).await?;
-    Ok(Answer::credit(admitted.key.remaining_calls))
+    Ok(Answer::credit(state.accounts.credit(&admitted.key).await))
 }

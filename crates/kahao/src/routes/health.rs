@@ -11,14 +11,12 @@ pub(crate) async fn check_live() -> Answer {
     Answer::ok()
 }
 
-/// New work is welcome: the models are loaded (nothing listens before), the store answers and the
-/// service is not about to end. Tells which issuer table is in use, so that one sees a reload.
+/// New work is welcome: the models are loaded (nothing listens before) and the service is not about to end. Not asked of
+/// the database: while it is away known keys are answered, and a balancer that takes every replica out helps nobody. Tells
+/// whether it is up, and which issuer table is in use, so that one sees a reload.
 pub(crate) async fn check_ready(State(state): State<Shared>) -> Result<Answer, ApiError> {
     if state.is_draining() {
         return Err(ApiError::Draining);
     }
-    if !state.store.is_alive().await {
-        return Err(ApiError::NotReady);
-    }
-    Ok(Answer::ready(&state.issuers.current()))
+    Ok(Answer::ready(&state.issuers.current(), state.accounts.database_is_up()))
 }

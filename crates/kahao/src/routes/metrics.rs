@@ -6,12 +6,16 @@ use axum::response::{IntoResponse, Response};
 
 use crate::admission::is_direct_and_local;
 use crate::error::ApiError;
-use crate::metrics::CONTENT_TYPE;
+use crate::metrics::{CONTENT_TYPE, Stores};
 use crate::state::Shared;
 
 /// On the listener of its own: whoever reaches it may see it.
 pub(crate) async fn show_metrics(State(state): State<Shared>) -> Response {
-    let page = state.metrics.write(state.workers.load(), state.is_draining());
+    let stores = Stores {
+        database_up: state.accounts.database_is_up(),
+        redis_up: state.replicas.as_ref().is_some_and(|replicas| replicas.is_up()),
+    };
+    let page = state.metrics.write(state.workers.load(), stores, state.is_draining());
     ([(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")], page).into_response()
 }
 

@@ -27,7 +27,7 @@ use crate::issuers::tests::embedded;
 use crate::openapi::tests::assert_described;
 use crate::response::tests::reading;
 use crate::state::{Shared, State};
-use crate::store::{FreshKey, KeyChange, Store};
+use crate::store::{FreshKey, KeyChange, Seal, Store};
 
 const PATH: &str = "/api/bank_card_ocr/v1";
 const CREDIT_PATH: &str = "/api/bank_card_ocr/v1/credit";
@@ -39,6 +39,7 @@ const STAGE: Duration = Duration::from_millis(2);
 /// The service with a fake reader, a store of its own and one key.
 pub(crate) struct Service {
     state: Shared,
+    store: Store,
     router: Router,
     fresh: FreshKey,
     _folder: TempDir,
@@ -86,10 +87,10 @@ async fn service_with(
     };
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("keys.db").display());
-    let store = Store::open(&url).await.unwrap();
+    let store = Store::open(&url, Seal::default()).await.unwrap();
     let fresh = store.create_key("test", &KeyChange::default()).await.unwrap();
-    let state = State::new(&config, store, embedded(), Arc::new(timed)).unwrap();
-    Service { router: router(Arc::clone(&state)), state, fresh, _folder: folder }
+    let state = State::new(&config, store.clone(), embedded(), Arc::new(timed)).unwrap();
+    Service { router: router(Arc::clone(&state)), state, store, fresh, _folder: folder }
 }
 
 impl Service {
@@ -127,7 +128,8 @@ impl Service {
     }
 
     async fn change(&self, change: KeyChange) {
-        self.state.store.update_key("test", &change).await.unwrap();
+        self.store.update_key("test", &change).await.unwrap();
+        self.state.accounts.forget_keys();
     }
 }
 

@@ -130,6 +130,9 @@ async fn forbidden() {
     assert_eq!(service.post_picture("card").await.refusal(), (403, msg));
     service.change(KeyChange { disabled: Some(true), ..Default::default() }).await;
     assert_eq!(service.post_picture("card").await.refusal(), (403, "the key is disabled"));
+    let expired = KeyChange { disabled: Some(false), expires_at_s: Some(1), ..Default::default() };
+    service.change(expired).await;
+    assert_eq!(service.post_picture("card").await.refusal(), (403, "the key has expired"));
 
     let mut config = defaults();
     config.fetch.url_deny = vec!["*.example.com".parse().unwrap()];
@@ -155,6 +158,37 @@ async fn a_quota_counts_answers_about_a_picture_only() {
     }
     assert_eq!(service.post_picture("card").await.refusal(), (403, "the key's quota is used up"));
     assert_eq!(credit(&service).await, 0);
+}
+
+#[tokio::test]
+async fn the_narrower_of_two_quotas_counts() {
+    let service = service().await;
+    let change = KeyChange { remaining_calls: Some(9), daily_quota: Some(1), ..Default::default() };
+    service.change(change).await;
+    assert_eq!(credit(&service).await, 1);
+    assert_eq!(service.post_picture("card").await.status, 200);
+    assert_eq!(service.post_picture("card").await.refusal(), (403, "the key's quota is used up"));
+    assert_eq!(credit(&service).await, 0);
+    service.change(KeyChange { daily_quota: Some(5), ..Default::default() }).await;
+    assert_eq!(credit(&service).await, 4);
+    assert_eq!(service.post_picture("card").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_503_for_those_who_need_it() {
+    let service = service().await;
+    assert_eq!(service.post_picture("card").await.status, 200);
+    service.store.close().await;
+    assert_eq!(service.post_picture("card").await.status, 200, "a known key without a quota");
+    service.state.accounts.forget_keys();
+    let refused = service.post_picture("card").await;
+    assert_eq!(refused.refusal(), (503, "the database is not available: try again later"));
+    assert_eq!(
+        (refused.header("retry-after"), &refused.json["msg_cn"]),
+        ("1", &json!("数据库暂时不可用，请稍后重试"))
+    );
+    let ready = service.send(Request::get("/health/ready").body(Body::empty()).unwrap()).await;
+    assert_eq!((ready.status, &ready.json["data"]["database"]), (200, &json!("away")));
 }
 
 async fn credit(service: &Service) -> i64 {
@@ -226,7 +260,10 @@ async fn health() {
     let ready = service.send(get("/health/ready")).await;
     assert_eq!((ready.status, &ready.json["success"]), (200, &json!(true)));
     let table = service.state.issuers.current();
-    assert_eq!(ready.json["data"], json!({"issuers": {"date": table.date(), "rows": table.rows()}}));
+    assert_eq!(
+        ready.json["data"],
+        json!({"database": "up", "issuers": {"date": table.date(), "rows": table.rows()}})
+    );
     service.state.start_draining();
     assert_eq!(service.send(get("/health/live")).await.status, 200);
     assert_eq!(service.send(get("/health/ready")).await.refusal(), (503, "the server is shutting down"));

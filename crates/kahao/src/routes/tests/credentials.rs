@@ -171,8 +171,27 @@ async fn a_disabled_key_is_not_shown_to_strangers() {
 #[tokio::test]
 async fn rotation_ends_the_old_secrets() {
     let service = service().await;
-    service.state.store.rotate_key("test").await.unwrap();
+    service.store.rotate_key("test", 0).await.unwrap();
+    service.state.accounts.forget_keys();
     assert_eq!(service.post_picture("card").await.refusal(), (401, UNKNOWN));
+}
+
+#[tokio::test]
+async fn a_rotation_with_overlap_accepts_both_pairs() {
+    let mut service = service().await;
+    let until_s = i64::try_from(now_ms() / 1000).unwrap() + 60;
+    let fresh = service.store.rotate_key("test", until_s).await.unwrap();
+    service.state.accounts.forget_keys();
+    for _ in 0..2 {
+        let (ms, app_key) = (now_ms().to_string(), service.fresh.key.app_key.clone());
+        let signature = md5(&service, &ms);
+        let signed = [("x-ca-key", &*app_key), ("x-ca-timestamp", &*ms), ("x-ca-signature", &*signature)];
+        assert_eq!(post(&service, &signed).await.status, 200);
+        assert_eq!(service.post_picture("card").await.status, 200);
+        // The new pair in the second round.
+        service.fresh.appcode = fresh.appcode.clone();
+        service.fresh.key = fresh.key.clone();
+    }
 }
 
 #[tokio::test]
