@@ -66,8 +66,9 @@ impl IssuerTable {
         };
         match read_folder(folder) {
             Ok(table) => {
+                let table = Arc::new(table);
+                *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&table);
                 tracing::info!(date = table.date(), rows = table.rows(), "issuer table read anew");
-                *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
             }
             Err(UnusableTable { faults, .. }) => {
                 let (count, faults) =
