@@ -3,6 +3,7 @@
 //! `&[u8] -> Photo -> TextLine -> Strip -> LogProbs -> CardReading`: each stage is a file that takes one
 //! named type and gives the next; this file alone knows their order.
 
+mod annotate;
 pub mod card;
 mod deadline;
 mod decode;
@@ -20,6 +21,7 @@ mod recognize;
 mod rectify;
 mod timings;
 
+pub use annotate::{Numbers, annotate};
 pub use decode::{Limits, SIGNATURE_BYTES, is_picture};
 pub use error::ReadError;
 pub use reading::{CardReading, CharReading, FieldReading};

@@ -38,7 +38,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use kahao_reader::card::BinTable;
 
-use commands::{bin, eval, health, keys, read, serve};
+use commands::{bin, completions, eval, health, keys, read, serve};
 
 /// Reads bank cards: number, issuer, type and expiry date from a picture, on your own machine.
 #[derive(Debug, Parser)]
@@ -62,6 +62,10 @@ enum Command {
     Eval(eval::EvalConfig),
     /// Ask whether a service is ready: exit status 0 when it is
     Health(health::HealthConfig),
+    /// Print the script that completes this command line in a shell
+    Completions(completions::CompletionsConfig),
+    /// Print the man page
+    Man(completions::ManConfig),
 }
 
 /// The command line; errors go to standard error in one sentence.
@@ -80,6 +84,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Keys(config) => keys::run(config),
         Command::Eval(config) => eval::run(&config),
         Command::Health(config) => health::run(&config),
+        Command::Completions(config) => Ok(completions::run(&config, Cli::command())),
+        Command::Man(config) => completions::run_man(&config, Cli::command()),
     }
 }
 

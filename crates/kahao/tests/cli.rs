@@ -502,3 +502,69 @@ fn eval_refuses_unusable_arguments() {
     let said = complaint(&["eval", "labels.csv"], folder.path(), 2);
     assert!(said.contains("line 2: number must be 13 to 19 digits") && !said.contains("4111"), "{said}");
 }
+
+#[test]
+fn read_takes_a_picture_from_standard_input_and_annotates_it() {
+    let folder = tempdir().unwrap();
+    let (cards, numbers) = drawn_cards();
+    let picture = std::fs::File::open(cards.join("embossed-16.jpg")).unwrap();
+    let output = command(&["read", "--json", "--annotate", "drawn", "-"], folder.path())
+        .stdin(picture)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&line["file"], &line["data"]["content"][0]["number"]),
+        (&"-".into(), &numbers[0].as_str().into())
+    );
+
+    // The number in the annotated picture is covered: whatever is read there, it is not the number.
+    let again = kahao(&["read", "--json", "drawn"], folder.path());
+    assert!(text(&again.stdout).contains("drawn/-.jpg") && !text(&again.stdout).contains(&numbers[0]));
+    let over_itself = kahao(&["read", "--annotate", ".", "drawn/-.jpg"], folder.path());
+    assert_eq!(over_itself.status.code(), Some(1));
+}
+
+#[test]
+fn read_goes_on_where_an_earlier_run_ended() {
+    let folder = tempdir().unwrap();
+    let (cards, numbers) = drawn_cards();
+    let cards = cards.to_str().unwrap();
+    let args = ["read", "--json", "--output", "all.jsonl", cards];
+    assert_eq!(kahao(&args, folder.path()).status.code(), Some(0));
+    let file = folder.path().join("all.jsonl");
+    let all = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(all.lines().count(), numbers.len());
+    #[cfg(unix)]
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions()) & 0o777,
+        0o600
+    );
+    assert!(complaint(&args, folder.path(), 2).contains("--skip-existing"));
+
+    // As if it had been killed in the middle of the third line.
+    let begun: String =
+        all.lines().take(2).map(|line| format!("{line}\n")).collect::<String>() + "{\"file\":\"";
+    std::fs::write(&file, begun).unwrap();
+    assert_eq!(kahao(&[&args[..], &["--skip-existing"]].concat(), folder.path()).status.code(), Some(0));
+    let name = |line: &str| serde_json::from_str::<Value>(line).unwrap()["file"].clone();
+    let again = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(again.lines().map(name).collect::<Vec<_>>(), all.lines().map(name).collect::<Vec<_>>());
+    complaint(&["read", "--output", "all.csv", "--skip-existing", cards], folder.path(), 2);
+}
+
+#[test]
+fn completions_and_man_pages_name_every_command() {
+    let folder = tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = text(&kahao(&["completions", shell], folder.path()).stdout);
+        assert!(["skip-existing", "rotate", "eval"].iter().all(|word| script.contains(word)), "{shell}");
+    }
+    let page = text(&kahao(&["man"], folder.path()).stdout);
+    assert!(page.starts_with(".ie") && page.contains("kahao\\-serve"), "{page}");
+    assert!(kahao(&["man", "--out", "."], folder.path()).status.success());
+    for page in ["kahao.1", "kahao-serve.1", "kahao-keys-create.1"] {
+        assert!(folder.path().join(page).is_file(), "{page}");
+    }
+}

@@ -10,6 +10,7 @@ mod tally;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, bail, ensure};
 
@@ -89,7 +90,8 @@ fn measure(labels: &[Label], jobs: usize, read: &pictures::Read) -> anyhow::Resu
     ensure!(!labels.is_empty(), "no label is left to measure: name other values with --only");
     let files: Vec<PathBuf> = labels.iter().map(|label| label.path.clone()).collect();
     let mut tally = Tally::default();
-    pictures::read_all(&files, jobs, read, |index, outcome| {
+    let never = AtomicBool::new(false);
+    pictures::read_all(&files, jobs, &|_, picture| read(picture), &never, |index, outcome| {
         tally.count(&labels[index], &outcome);
         Ok(())
     })?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -64,11 +64,12 @@ pub(crate) enum FileError {
 }
 
 /// Reads on `jobs` threads and hands the outcomes to `report` in the order of `files`, each with its index; ends
-/// early when `report` fails.
+/// early when `report` fails. Once `stop` is set no file is begun; those that were are finished and handed over.
 pub(crate) fn read_all(
     files: &[PathBuf],
     jobs: usize,
-    read: &Read,
+    read: &(impl Fn(&Path, &[u8]) -> Result<Vec<CardReading>, ReadError> + Sync),
+    stop: &AtomicBool,
     mut report: impl FnMut(usize, Outcome) -> io::Result<()>,
 ) -> io::Result<()> {
     let next = AtomicUsize::new(0);
@@ -77,7 +78,7 @@ pub(crate) fn read_all(
         for _ in 0..jobs.min(files.len()) {
             let (next, sender) = (&next, sender.clone());
             scope.spawn(move || {
-                while let Some((index, file)) = take(files, next) {
+                while let Some((index, file)) = take(files, next, stop) {
                     let started = Instant::now();
                     let result = read_file(file, read);
                     if sender.send((index, Outcome { result, elapsed: started.elapsed() })).is_err() {
@@ -101,15 +102,33 @@ pub(crate) fn read_all(
     })
 }
 
-fn take<'f>(files: &'f [PathBuf], next: &AtomicUsize) -> Option<(usize, &'f PathBuf)> {
+fn take<'f>(files: &'f [PathBuf], next: &AtomicUsize, stop: &AtomicBool) -> Option<(usize, &'f PathBuf)> {
+    if stop.load(Ordering::Relaxed) {
+        return None;
+    }
     let index = next.fetch_add(1, Ordering::Relaxed);
     files.get(index).map(|file| (index, file))
 }
 
-fn read_file(file: &Path, read: &Read) -> Result<Vec<CardReading>, FileError> {
+/// The path that stands for standard input.
+pub(crate) const STANDARD_INPUT: &str = "-";
+
+/// The bytes of a file; one more than the limit is enough for the reader to refuse it.
+fn read_bytes(file: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // One byte more than the limit is enough for the reader to refuse it.
-    File::open(file)?.take(MAX_PICTURE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    let reading = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&bytes)));
+    let limit = MAX_PICTURE_BYTES as u64 + 1;
+    match file == Path::new(STANDARD_INPUT) {
+        true => io::stdin().lock().take(limit).read_to_end(&mut bytes)?,
+        false => File::open(file)?.take(limit).read_to_end(&mut bytes)?,
+    };
+    Ok(bytes)
+}
+
+fn read_file(
+    file: &Path,
+    read: &impl Fn(&Path, &[u8]) -> Result<Vec<CardReading>, ReadError>,
+) -> Result<Vec<CardReading>, FileError> {
+    let bytes = read_bytes(file)?;
+    let reading = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(file, &bytes)));
     Ok(reading.map_err(|_| FileError::Panicked)??)
 }

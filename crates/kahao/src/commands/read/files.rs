@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
+use crate::commands::pictures::STANDARD_INPUT;
+
 /// Endings of pictures in a folder. A file that is named itself may have any.
 const EXTENSIONS: &[&str] = &["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff"];
 
@@ -13,6 +15,10 @@ const EXTENSIONS: &[&str] = &["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp"
 pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
+        if path == Path::new(STANDARD_INPUT) {
+            files.push(path.clone());
+            continue;
+        }
         let shown = path.display();
         let meta = fs::metadata(path)
             .with_context(|| format!("{shown} cannot be read: name a picture or a folder"))?;

@@ -41,13 +41,13 @@ struct Line<'a> {
 }
 
 impl<W: Write> Reporter<W> {
-    /// Writes the heading, where the format has one.
-    pub(crate) fn new(out: W, format: Format, detail: bool) -> io::Result<Self> {
+    /// Writes the heading, where the format has one and `out` has not.
+    pub(crate) fn new(out: W, format: Format, detail: bool, is_begun: bool) -> io::Result<Self> {
         let mut reporter = Self { out, format, detail };
         let heading: Vec<_> = COLUMNS.iter().map(|(name, _)| (*name).to_owned()).collect();
         match format {
-            Format::Json => {}
-            Format::Csv | Format::Table => reporter.write_row(&heading)?,
+            Format::Csv | Format::Table if !is_begun => reporter.write_row(&heading)?,
+            _ => {}
         }
         Ok(reporter)
     }

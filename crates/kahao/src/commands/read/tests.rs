@@ -7,7 +7,16 @@ use crate::response::tests::reading;
 
 fn config(format: &str, detail: bool) -> ReadConfig {
     let format = FormatFlags { json: format == "json", csv: format == "csv", table: format == "table" };
-    ReadConfig { paths: Vec::new(), format, detail, pictures: pictures::Config::default() }
+    ReadConfig {
+        paths: Vec::new(),
+        format,
+        detail,
+        output: None,
+        skip_existing: false,
+        annotate: None,
+        reveal: false,
+        pictures: pictures::Config::default(),
+    }
 }
 
 /// A folder with `n` files whose content is their index.
@@ -22,9 +31,16 @@ fn folder(n: usize) -> (tempfile::TempDir, Vec<PathBuf>) {
 }
 
 fn read(files: &[PathBuf], format: &str, fake: &pictures::Read) -> (bool, String) {
+    let (end, out) = read_until(files, format, fake, &AtomicBool::new(false));
+    assert_eq!(end.reported, files.len());
+    (end.all_read, out)
+}
+
+fn read_until(files: &[PathBuf], format: &str, fake: &pictures::Read, stop: &AtomicBool) -> (End, String) {
     let mut out = Vec::new();
-    let all_read = read_all(files, 4, fake, &mut out, &config(format, false)).unwrap();
-    (all_read, String::from_utf8(out).unwrap())
+    let output = Output { writer: &mut out, done: Default::default(), is_begun: false };
+    let end = read_all(files, 4, fake, output, &config(format, false), stop).unwrap();
+    (end, String::from_utf8(out).unwrap())
 }
 
 #[test]
@@ -91,4 +107,43 @@ fn folders_are_searched_in_the_order_of_names() {
     let names: Vec<_> =
         files.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["a/b/c.tif", "a/z.jpeg", "b.PNG", "c.webp", "a/notes.txt"]);
+}
+
+#[test]
+fn a_run_that_is_stopped_keeps_what_is_done() {
+    let (_folder, files) = folder(40);
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let stopping = |bytes: &[u8]| {
+        STOP.fetch_or(bytes == b"10", Ordering::Relaxed);
+        Ok(vec![reading()])
+    };
+    let (end, out) = read_until(&files, "json", &stopping, &STOP);
+    // Four threads: at most three more were underway, and each has its line.
+    assert!((11..=14).contains(&end.reported), "{}", end.reported);
+    assert_eq!(out.lines().count(), end.reported);
+}
+
+#[test]
+fn a_run_goes_on_with_what_an_earlier_one_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let open = |go_on, format| output::open(Some(&path), go_on, format);
+    for (format, begun, done) in [
+        (Format::Json, "{\"file\":\"a,b.jpg\"}\n{\"file\":\"c", vec!["a,b.jpg"]),
+        (Format::Csv, "file,number\n\"a,b.jpg\",1\nc.jpg,2\nd.jpg,", vec!["a,b.jpg", "c.jpg"]),
+        (Format::Csv, "file,num", vec![]),
+        (Format::Json, "", vec![]),
+    ] {
+        std::fs::write(&path, begun).unwrap();
+        let mut output = open(true, format).unwrap();
+        assert_eq!(output.done, done.iter().map(|file| (*file).to_owned()).collect(), "{begun}");
+        writeln!(output.writer, "next").unwrap();
+        drop(output);
+        let whole = begun.rfind('\n').map_or("", |end| &begun[..=end]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{whole}next\n"));
+    }
+    let error = open(true, Format::Json).err().unwrap();
+    assert!(format!("{error:#}").contains("not written in this format"), "{error:#}");
+    let error = open(false, Format::Json).err().unwrap();
+    assert!(error.to_string().contains("--skip-existing"), "{error}");
 }
