@@ -28,6 +28,6 @@ mod tests {
             picture(&std::fs::read(entry.unwrap().path()).unwrap());
             seen += 1;
         }
-        assert!(seen >= 50, "{seen} files in {folder}");
+        assert!(seen >= 100, "{seen} files in {folder}");
     }
 }
