@@ -43,6 +43,8 @@ packages=(fonts-liberation fonts-freefont-ttf fonts-urw-base35 fonts-dejavu font
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
 install "${packages[@]}" || true
+# For the stores: our own throw-away instances are run, those of the packages are not started.
+RUNLEVEL=1 install postgresql redis-server nginx-light || true
 for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/fmt/rustfmt}"
 done
@@ -87,15 +89,36 @@ fi
 (cd models && sha256sum -c SHA256SUMS)
 
 step "Rust tests"
+# With a PostgreSQL and a Redis of their own, where they are installed: the tests of the stores run on them too.
+postgres=$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null || true)
+[ -n "$postgres" ] || skip "the store on PostgreSQL" "not installed (apt-get install postgresql)"
+command -v redis-server >/dev/null || skip "replicas' rates and nonces" "not installed (apt-get install redis-server)"
 # One command for all of it, so that features are unified once and nothing is built twice.
 cargo build --locked --workspace --bins --tests --examples --quiet
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --workspace
+    python3 bench/stack.py cargo nextest run --locked --workspace
     cargo test --locked --workspace --doc
 else
-    cargo test --locked --workspace
+    python3 bench/stack.py cargo test --locked --workspace
 fi
 built=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd)
+
+step "replicas and stores"
+# Two replicas behind nginx with one PostgreSQL and one Redis, each stopped in turn; SQLite killed and on a full disk. In a
+# network, and with mounts, of their own where that is allowed.
+alone=()
+if unshare -nm true 2>/dev/null && command -v ip >/dev/null; then
+    alone=(unshare -nm sh -c 'ip link set lo up && exec "$@"' sh)
+else
+    say "on this machine's own loopback: unshare is refused"
+fi
+nginx=$(PATH="$PATH:/usr/sbin" command -v nginx || true)
+if [ -n "$postgres" ] && [ -n "$nginx" ] && command -v redis-server >/dev/null; then
+    "${alone[@]}" python3 bench/replicas.py "$built/kahao"
+else
+    skip "replicas" "PostgreSQL, Redis or nginx is not installed (apt-get install postgresql redis-server nginx-light)"
+fi
+"${alone[@]}" python3 bench/store_faults.py "$built/kahao"
 
 step "the described API"
 # Every operation of /openapi.json with made-up requests: no answer that is not described, no crash, no door left open.

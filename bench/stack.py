@@ -9,6 +9,7 @@ What is not installed is left out, and the tests that need it say so. PostgreSQL
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -29,9 +30,12 @@ def find(program):
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below those that outgoing connections get, so that a server finds its port free when it starts again."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener:
+            if listener.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 def wait_for(what, is_there, seconds=30):

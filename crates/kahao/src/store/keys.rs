@@ -181,9 +181,10 @@ impl Store {
         .bind(change.networks.as_deref().map(write_networks))
         .bind(change.expires_at_s)
         .bind(change.daily_quota)
-        .fetch_optional(&self.pool)
+        // To the end of the rows, which is where SQLite commits.
+        .fetch_all(&self.pool)
         .await?;
-        self.read_key(&row.ok_or_else(|| StoreError::NoSuchKey(name.to_owned()))?)
+        self.read_key(row.first().ok_or_else(|| StoreError::NoSuchKey(name.to_owned()))?)
     }
 
     /// Gives the named key a new AppCode and a new app secret. The old ones work on until `old_until_s`; those before
@@ -206,9 +207,9 @@ impl Store {
         .bind(self.seal.seal(&id, &Secret::random()))
         .bind(old_until_s)
         .bind(now_s())
-        .fetch_optional(&self.pool)
+        .fetch_all(&self.pool)
         .await?;
-        let key = self.read_key(&row.ok_or_else(|| StoreError::NoSuchKey(name.to_owned()))?)?;
+        let key = self.read_key(row.first().ok_or_else(|| StoreError::NoSuchKey(name.to_owned()))?)?;
         Ok(FreshKey { key, appcode })
     }
 

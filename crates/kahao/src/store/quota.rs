@@ -31,9 +31,11 @@ impl Store {
         .bind(id)
         .bind(calls)
         .bind(day)
-        .fetch_optional(&self.pool)
+        .fetch_all(&self.pool)
         .await?;
-        let Some(row) = row else { return Ok(Reserved::UsedUp) };
+        // All rows, though there is one at most: SQLite gives it before it commits, and whoever stops there does not learn
+        // that the disk was full.
+        let Some(row) = row.first() else { return Ok(Reserved::UsedUp) };
         let daily_quota: i64 = row.try_get("daily_quota")?;
         let left_today = daily_quota - row.try_get::<i64, _>("day_calls")?;
         let left = [row.try_get("remaining_calls")?, if daily_quota < 0 { -1 } else { left_today }];
