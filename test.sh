@@ -143,6 +143,15 @@ else
     skip "image_url without a network" "no namespace of its own can be had here (unshare --net)"
 fi
 
+step "load and faults"
+# The codes alone: times need a quiet machine (docs/RELIABILITY.md).
+if "${alone[@]}" true 2>/dev/null; then
+    python3 bench/load.py "$built/kahao" testdata/cards --quick
+    python3 bench/faults.py "$built/kahao" testdata/cards/flat-dated.jpg
+else
+    skip "load and faults" "no namespace of its own can be had here (unshare --net)"
+fi
+
 step "clients"
 # Each in its own language against the real service; those whose tools are not here are named.
 tools_of_clients=()

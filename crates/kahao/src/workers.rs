@@ -3,7 +3,7 @@
 //! the network.
 //!
 //! A queue is there for bursts. One that never runs empty helps nobody: no more pictures are read, and each waits for the
-//! whole queue. So while no worker has been idle for some time the queue takes only as many as keep the workers busy (the idea of
+//! whole queue. So a burst is taken as far as it is worked off soon, and while no worker has been idle for some time the queue takes only as many as keep the workers busy (the idea of
 //! CoDel, RFC 8289); those who are let in are answered soon, the others know at once.
 
 use std::collections::VecDeque;
@@ -30,7 +30,8 @@ pub(crate) struct Config {
     #[arg(long, env = "KAHAO_WORKERS", value_name = "N", default_value_t = 0)]
     pub(crate) workers: usize,
     /// Pictures that may wait for a worker in a burst before requests are refused with 429; one for each worker once
-    /// no worker has been idle for half a second. Absent: 8 for each worker
+    /// no worker has been idle for half a second, and as many as are read in a quarter of a second before that. Absent: 8 for
+    /// each worker
     #[arg(long, env = "KAHAO_QUEUE", value_name = "N")]
     pub(crate) queue: Option<usize>,
     /// How long a picture may wait for a worker before its request is answered 503, in milliseconds
@@ -42,9 +43,13 @@ pub(crate) struct Config {
     pub(crate) read_time_ms: u64,
 }
 
-/// Places in the queue for each worker, where no setting says otherwise: a quarter of a second of waiting, at 30 ms for a
-/// picture.
+/// Places in the queue for each worker, where no setting says otherwise.
 const PLACES_PER_WORKER: usize = 8;
+/// Longest wait that a burst may bring, by what pictures have taken lately: on a slow machine, or with large pictures, fewer
+/// than all places are taken. At 30 ms for a picture it is eight of them.
+const BURST_WAIT: Duration = Duration::from_millis(250);
+/// How much of the mean of reading times the newest makes: one part in so many.
+const MEAN_OVER: u32 = 8;
 /// A burst that the queue has room for is worked off in half this time.
 const LONGEST_BURST: Duration = Duration::from_millis(500);
 
@@ -92,6 +97,8 @@ struct Jobs {
     closed: bool,
     /// When a worker last had nothing to do.
     idle_at: Instant,
+    /// Of the last few pictures; zero before the first.
+    mean_reading: Duration,
 }
 
 struct Job {
@@ -109,7 +116,13 @@ impl Workers {
             0 => std::thread::available_parallelism()?.get(),
             n => n,
         };
-        let jobs = Jobs { waiting: VecDeque::new(), running: 0, closed: false, idle_at: Instant::now() };
+        let jobs = Jobs {
+            waiting: VecDeque::new(),
+            running: 0,
+            closed: false,
+            idle_at: Instant::now(),
+            mean_reading: Duration::ZERO,
+        };
         let queue = Arc::new(Queue {
             jobs: Mutex::new(jobs),
             changed: Condvar::new(),
@@ -172,8 +185,10 @@ impl Queue {
         if jobs.waiting.len() + jobs.running < self.threads {
             jobs.idle_at = Instant::now();
         }
-        let places =
-            if jobs.idle_at.elapsed() < LONGEST_BURST { self.places } else { self.places.min(self.threads) };
+        let soon = BURST_WAIT.as_micros() / jobs.mean_reading.as_micros().max(1);
+        let soon = self.threads.saturating_mul(usize::try_from(soon).unwrap_or(usize::MAX).max(1));
+        let is_burst = jobs.idle_at.elapsed() < LONGEST_BURST;
+        let places = self.places.min(if is_burst { soon } else { self.threads });
         let is_full = |jobs: &Jobs| jobs.waiting.len() + jobs.running >= self.threads + places;
         if is_full(jobs) {
             // Those whose callers have given up take no place.
@@ -203,6 +218,16 @@ impl Queue {
         }
     }
 
+    /// Notes that a picture is done, and how long it took.
+    fn finish(&self, took: Duration) {
+        let mut jobs = self.lock();
+        jobs.running -= 1;
+        jobs.mean_reading = match jobs.mean_reading {
+            Duration::ZERO => took,
+            mean => mean - mean / MEAN_OVER + took / MEAN_OVER,
+        };
+    }
+
     fn work(&self, read: &Read) {
         while let Some(Job { picture, queued, stages, started, answer }) = self.pop() {
             stages.note(Stage::Queue, queued);
@@ -211,7 +236,7 @@ impl Queue {
             let (began, mut timings) = (Instant::now(), Timings::default());
             let reading = catch_unwind(AssertUnwindSafe(|| read(&picture, &mut timings)));
             stages.note_reading(began, &timings);
-            self.lock().running -= 1;
+            self.finish(began.elapsed());
             let _ = answer.send(match reading {
                 Ok(reading) => reading.map_err(WorkError::Read),
                 Err(_) => Err(WorkError::Panicked),
@@ -296,11 +321,38 @@ mod tests {
             open.send(()).unwrap();
         }
         settle(&workers, 0, 0).await;
+        // The gate made them slow, which is another reason for a short queue.
+        workers.queue.lock().mean_reading = Duration::ZERO;
         for waiting in 0..=4 {
             answers.push(submit(&workers));
             settle(&workers, waiting, 1).await;
         }
         for _ in 0..5 {
+            open.send(()).unwrap();
+        }
+        for answer in answers {
+            assert!(matches!(answer.await.unwrap(), Err(WorkError::Read(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn slow_pictures_make_the_queue_short() {
+        let (read, open) = gate();
+        let workers = start(2, 16, 60_000, read);
+        let room = |mean_ms| {
+            workers.queue.lock().mean_reading = Duration::from_millis(mean_ms);
+            workers.check_room().is_ok()
+        };
+        let mut answers = vec![submit(&workers), submit(&workers)];
+        settle(&workers, 0, 2).await;
+        for waiting in 1..=4 {
+            answers.push(submit(&workers));
+            settle(&workers, waiting, 2).await;
+        }
+        for (mean_ms, fits) in [(0, true), (30, true), (83, true), (84, false), (5000, false)] {
+            assert_eq!(room(mean_ms), fits, "{mean_ms} ms");
+        }
+        for _ in &answers {
             open.send(()).unwrap();
         }
         for answer in answers {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use kahao_reader::{CardReader, Limits, Timings};
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
@@ -22,6 +22,9 @@ use crate::{routes, telemetry};
 
 /// Open connections of the listener for monitoring.
 const MONITORING_CONNECTIONS: u32 = 64;
+/// Connections that the system holds until they are accepted: where it has no room a client tries again after a second. Linux lowers this to
+/// net.core.somaxconn, 4096 by default.
+const BACKLOG: u32 = 4096;
 
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) fn run(config: &ServeConfig) -> anyhow::Result<ExitCode> {
@@ -47,11 +50,9 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
     if !store.is_sealed() {
         tracing::warn!("app secrets are stored in the clear: set KAHAO_MASTER_KEY to seal them");
     }
-    let listener = bind(config.listen, "--listen").await?;
-    let monitoring = match config.metrics.metrics_listen {
-        Some(address) => Some(bind(address, "--metrics-listen").await?),
-        None => None,
-    };
+    let listener = bind(config.listen, "--listen")?;
+    let monitoring =
+        config.metrics.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
     let max_time = Duration::from_millis(config.workers.read_time_ms);
     let reader = CardReader::new()?.with_limits(Limits { max_time, ..Limits::default() });
     let read = {
@@ -97,9 +98,16 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
-    let bound = TcpListener::bind(address).await;
-    bound.with_context(|| format!("cannot listen on {address}: choose another with {setting}"))
+fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    listen(address).with_context(|| format!("cannot listen on {address}: choose another with {setting}"))
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart finds the port free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Makes the first key of an empty store and says how to use it.
