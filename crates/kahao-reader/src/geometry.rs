@@ -86,23 +86,6 @@ impl Quad {
         turns.iter().all(|turn| *turn > 0.0) || turns.iter().all(|turn| *turn < 0.0)
     }
 
-    /// The quad as a rectangle of the plane in which `other` is one: its centre and mean sides stay, its direction and
-    /// perspective are those of `other`. Itself when that would turn it by more than 35 degrees: then the two do not
-    /// belong together.
-    pub fn laid_along(&self, other: &Self) -> Self {
-        let rect = Self::rect(0.0, 0.0, other.width(), other.height());
-        let maps = Homography::from_quads(other, &rect).and_then(|to| Some((to, to.invert()?)));
-        let Some((to_plane, from_plane)) = maps else { return *self };
-        let seen = self.transform(&to_plane);
-        let [a, b, c, d] = seen.0;
-        let (along, across) = (b.x + c.x - a.x - d.x, b.y + c.y - a.y - d.y);
-        if along <= 0.0 || across.abs() > 0.7 * along {
-            return *self;
-        }
-        let (centre, width, height) = (seen.centre(), seen.width(), seen.height());
-        Self::rect(centre.x - width / 2.0, centre.y - height / 2.0, width, height).transform(&from_plane)
-    }
-
     /// Top-left and bottom-right corner of the smallest upright rectangle around the quad.
     pub fn bounding_box(&self) -> (Point, Point) {
         let [first, rest @ ..] = self.0;
@@ -287,36 +270,6 @@ mod tests {
 
     fn near(a: Point, b: Point, tolerance: f32) -> bool {
         a.distance(b) <= tolerance
-    }
-
-    #[test]
-    fn a_quad_laid_along_another_keeps_its_place_and_takes_the_others_direction() {
-        let number = Quad::rect(100.0, 100.0, 400.0, 30.0);
-        let crooked = Quad(
-            [(200.0, 160.0), (280.0, 164.0), (280.0, 186.0), (200.0, 178.0)].map(|(x, y)| Point::new(x, y)),
-        );
-        let camera = Homography::from_quads(
-            &Quad::rect(0.0, 0.0, 600.0, 400.0),
-            &Quad(
-                [(90.0, 10.0), (500.0, 120.0), (470.0, 420.0), (20.0, 290.0)].map(|(x, y)| Point::new(x, y)),
-            ),
-        )
-        .unwrap();
-        let laid = crooked.laid_along(&number);
-        let [a, b, c, d] = laid.0;
-        assert!((a.y - b.y).abs() < 0.1 && (c.y - d.y).abs() < 0.1 && (a.x - d.x).abs() < 0.1, "{laid:?}");
-        assert!(laid.centre().distance(crooked.centre()) < 0.5, "{laid:?}");
-        assert!((laid.height() - crooked.height()).abs() < 0.5, "{laid:?}");
-        // What lies along it already stays, whatever the camera.
-        let (line, number) =
-            (Quad::rect(180.0, 170.0, 90.0, 20.0).transform(&camera), number.transform(&camera));
-        let off = line.laid_along(&number).0.into_iter().zip(line.0).map(|(p, q)| p.distance(q));
-        assert!(off.fold(0.0, f32::max) < 4.0, "{:?} for {line:?}", line.laid_along(&number));
-        // A line that stands across is another thing.
-        let across = Quad::rect(200.0, 150.0, 20.0, 80.0);
-        let [a, b, c, d] = across.0;
-        let across = Quad([b, c, d, a]);
-        assert_eq!(across.laid_along(&Quad::rect(100.0, 100.0, 400.0, 30.0)), across);
     }
 
     #[test]

@@ -182,9 +182,6 @@ impl CardReader {
     ) -> Result<Vec<FieldReading<Expiry>>, ReadError> {
         let unit = Quad::rect(0.0, 0.0, 1.0, 1.0);
         let Some(to_number) = Homography::from_quads(number, &unit) else { return Ok(Vec::new()) };
-        // A number is long and tells the card's direction better than a short line's own corners do.
-        let straight = |line: &TextLine| TextLine { quad: line.quad.laid_along(number), ..line.clone() };
-        let lines: Vec<TextLine> = lines.iter().map(straight).collect();
         let below = |line: &&TextLine| {
             // In the number's own frame, one unit is its height: dates stand up to about five below it.
             let Point { x, y } = to_number.apply(line.quad.centre());
@@ -193,7 +190,7 @@ impl CardReader {
         let mut found = self.dates_on(photo, lines.iter().filter(below))?;
         // The first look misses no date, on 34 real cards, but tells the small ones' corners badly.
         if lines.iter().any(|line| below(&line)) && found.iter().all(|(_, date)| date.prob < SURE) {
-            let near: Vec<_> = self.locator.look_for_dates(photo, number)?.iter().map(straight).collect();
+            let near = self.locator.look_for_dates(photo, number)?;
             found.extend(self.dates_on(photo, near.iter().filter(below))?);
         }
         // Of several readings at one place the surest counts.
