@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use kahao_reader::{CardReader, Limits, Timings};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::config::ServeConfig;
@@ -82,10 +82,12 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
         let door = Door { listener, router, tls: None, config, open: Gauge::default() };
         tokio::spawn(door.serve(std::future::pending()));
     }
+    // Before it is said that requests are welcome: whoever waits for that may end the service the next moment.
+    let terminate = signal(SignalKind::terminate())?;
     tracing::info!(%address, tls = tls.is_some(), "listening");
     let mut connections = config.server.clone();
     server::fit_to_open_files(&mut connections);
-    let stop = wait_for_end(Arc::clone(&state), Duration::from_secs(config.drain_s));
+    let stop = wait_for_end(terminate, Arc::clone(&state), Duration::from_secs(config.drain_s));
     let open = state.metrics.connections.clone();
     let router = routes::router(Arc::clone(&state));
     let door = Door { listener, router, tls, config: connections, open };
@@ -160,8 +162,7 @@ fn reload_on_hangup(issuers: Arc<IssuerTable>, tls: Option<Arc<Tls>>) -> std::io
 
 /// Done when the service should stop listening. On SIGTERM it refuses new work for a while before that,
 /// so that load balancers take it out; whoever presses Ctrl-C does not want to wait.
-async fn wait_for_end(state: Shared, drain: Duration) {
-    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
+async fn wait_for_end(mut terminate: Signal, state: Shared, drain: Duration) {
     let terminated = tokio::select! {
         _ = terminate.recv() => true,
         _ = tokio::signal::ctrl_c() => false,

@@ -72,6 +72,9 @@ pub(crate) struct Usage {
 impl Store {
     /// Adds `batch` to what was counted before, all or nothing.
     pub(crate) async fn add_usage(&self, batch: &[Usage]) -> Result<(), StoreError> {
+        // Replicas that lock the same rows in different orders would wait for each other.
+        let mut batch: Vec<&Usage> = batch.iter().collect();
+        batch.sort_unstable_by_key(|usage| (&usage.key_id, usage.day, usage.outcome));
         let mut transaction = self.pool.begin().await?;
         for usage in batch {
             sqlx::query(
