@@ -29,7 +29,7 @@ pub(crate) struct Config {
     /// Threads that read pictures; 0 is one for each core
     #[arg(long, env = "KAHAO_WORKERS", value_name = "N", default_value_t = 0)]
     pub(crate) workers: usize,
-    /// Pictures that may wait for a worker in a burst before requests are refused with 429; one for each worker once
+    /// Pictures that may wait for a worker in a burst before requests are refused with 429; two for each worker once
     /// no worker has been idle for half a second, and as many as are read in a quarter of a second before that. Absent: 8 for
     /// each worker
     #[arg(long, env = "KAHAO_QUEUE", value_name = "N")]
@@ -50,6 +50,9 @@ const PLACES_PER_WORKER: usize = 8;
 const BURST_WAIT: Duration = Duration::from_millis(250);
 /// How much of the mean of reading times the newest makes: one part in so many.
 const MEAN_OVER: u32 = 8;
+/// Places for each worker under lasting load: a longer queue makes everybody wait and reads no more. With one, 2 of 461 requests were
+/// refused at 0.8 of the capacity (bench/load.py, 2026-11-25), with two as many, but at the capacity 28 of 601 instead of 40 of 581.
+const LASTING_PLACES_PER_WORKER: usize = 2;
 /// A burst that the queue has room for is worked off in half this time.
 const LONGEST_BURST: Duration = Duration::from_millis(500);
 
@@ -188,7 +191,11 @@ impl Queue {
         let soon = BURST_WAIT.as_micros() / jobs.mean_reading.as_micros().max(1);
         let soon = self.threads.saturating_mul(usize::try_from(soon).unwrap_or(usize::MAX).max(1));
         let is_burst = jobs.idle_at.elapsed() < LONGEST_BURST;
-        let places = self.places.min(if is_burst { soon } else { self.threads });
+        let places = self.places.min(if is_burst {
+            soon
+        } else {
+            self.threads.saturating_mul(LASTING_PLACES_PER_WORKER)
+        });
         let is_full = |jobs: &Jobs| jobs.waiting.len() + jobs.running >= self.threads + places;
         if is_full(jobs) {
             // Those whose callers have given up take no place.
@@ -312,12 +319,10 @@ mod tests {
         assert!(workers.check_room().is_ok(), "a burst");
         tokio::time::sleep(LONGEST_BURST).await;
         assert!(matches!(workers.check_room(), Err(WorkError::QueueFull)));
-        for _ in 0..2 {
-            open.send(()).unwrap();
-        }
-        settle(&workers, 1, 1).await;
-        assert!(workers.check_room().is_err(), "one waits, and keeps the worker busy");
-        for _ in 0..2 {
+        open.send(()).unwrap();
+        settle(&workers, 2, 1).await;
+        assert!(workers.check_room().is_err(), "two wait, and keep the worker busy");
+        for _ in 0..3 {
             open.send(()).unwrap();
         }
         settle(&workers, 0, 0).await;
