@@ -6,15 +6,15 @@
     reason = "a test may panic; allow-unwrap-in-tests knows #[test] functions only"
 )]
 
-#[path = "shared/log.rs"]
-mod log;
+#[path = "shared/service.rs"]
+mod service;
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
 
-use tempfile::{TempDir, tempdir};
+use tempfile::tempdir;
 
-use log::Log;
+use service::Service;
 
 const PATH: &str = "/api/bank_card_ocr/v1";
 const THEIR_URL: &str = "https://ocr-api.shiliuai.com/api/bank_card_ocr/v1";
@@ -76,70 +76,26 @@ fn card() -> (String, String) {
     (file.to_str().unwrap().to_owned(), fields.next().unwrap().to_owned())
 }
 
-/// A service with a key, in a folder of its own; killed when dropped.
-struct Service {
-    child: Child,
-    log: Log,
-    url: String,
-    appcode: String,
-    app_key: String,
-    app_secret: String,
-    folder: TempDir,
+fn url(service: &Service) -> String {
+    format!("http://127.0.0.1:{}{PATH}", service.port)
 }
 
-impl Service {
-    fn start() -> Self {
-        let folder = tempdir().unwrap();
-        let made = kahao(folder.path(), &["keys", "create", "--name", "samples", "--json"]).output().unwrap();
-        let key: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
-        let field = |name: &str| key[name].as_str().unwrap().to_owned();
-        let serve = [&["serve", "--listen", "127.0.0.1:0"], &log::FLAGS[..]].concat();
-        let mut serve = kahao(folder.path(), &serve);
-        let mut child = serve.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = Log::follow(child.stderr.take().unwrap());
-        let url = format!("http://{}{PATH}", log.wait_for("listening")["address"].as_str().unwrap());
-        let (appcode, app_key, app_secret) = (field("appcode"), field("app_key"), field("app_secret"));
-        for secret in [&appcode, &app_key, &app_secret] {
-            log.keep_out(secret);
-        }
-        Self { child, log, url, appcode, app_key, app_secret, folder }
-    }
-
-    /// Runs a sample in the service's folder; what it prints.
-    fn run(&self, program: &str, name: &str, sample: &str) -> String {
-        std::fs::write(self.folder.path().join(name), sample).unwrap();
-        let mut command = Command::new(program);
-        // A proxy of the machine must not come between the sample and 127.0.0.1.
-        let Output { status, stdout, stderr } = command
-            .arg(name)
-            .current_dir(self.folder.path())
-            .env("NO_PROXY", "*")
-            .env("no_proxy", "*")
-            .output()
-            .unwrap();
-        let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-        assert!(status.success(), "{name}: {stdout}{stderr}");
-        stdout.into_owned()
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if !std::thread::panicking() {
-            self.log.check();
-        }
-    }
-}
-
-fn kahao(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kahao"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KAHAO_")) {
-        command.env_remove(name);
-    }
-    command.args(args).current_dir(folder);
-    command
+/// Runs a sample in a folder of its own; what it prints.
+fn run(program: &str, name: &str, sample: &str) -> String {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join(name), sample).unwrap();
+    let mut command = Command::new(program);
+    // A proxy of the machine must not come between the sample and 127.0.0.1.
+    let Output { status, stdout, stderr } = command
+        .arg(name)
+        .current_dir(folder.path())
+        .env("NO_PROXY", "*")
+        .env("no_proxy", "*")
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(status.success(), "{name}: {stdout}{stderr}");
+    stdout.into_owned()
 }
 
 #[test]
@@ -149,16 +105,16 @@ fn python_samples_read_a_card() {
         return;
     }
     let [plain, signed] = samples(&documentation, "4.1 Python", "4.2 PHP", "import requests");
-    let service = Service::start();
+    let service = Service::start(&[]);
     let (file, number) = card();
 
-    let plain = assign(&change(&plain, THEIR_URL, &service.url), "appcode", &service.appcode);
-    let signed = assign(&change(&signed, THEIR_URL, &service.url), "app_key", &service.app_key);
-    let signed = assign(&signed, "app_secret", &service.app_secret);
+    let plain = assign(&change(&plain, THEIR_URL, &url(&service)), "appcode", &service.greeted("AppCode"));
+    let signed = assign(&change(&signed, THEIR_URL, &url(&service)), "app_key", &service.greeted("AppKey"));
+    let signed = assign(&signed, "app_secret", &service.greeted("AppSecret"));
     // requests takes no numbers as headers: the sample as printed never leaves the client.
     let signed = change(&signed, "'x-ca-timestamp': t,", "'x-ca-timestamp': str(t),");
     for (name, sample) in [("plain.py", plain), ("signed.py", signed)] {
-        let answer = service.run("python3", name, &assign(&sample, "file_path", &file));
+        let answer = run("python3", name, &assign(&sample, "file_path", &file));
         let told = [number.as_str(), "'code': 200", "'keypoints': [{'x': "];
         assert!(told.iter().all(|part| answer.contains(part)), "{name}: {answer}");
     }
@@ -171,16 +127,16 @@ fn php_samples_read_a_card() {
         return;
     }
     let [plain, signed] = samples(&documentation, "4.2 PHP", "4.3 Java", "function get_base64($path){");
-    let service = Service::start();
+    let service = Service::start(&[]);
     let (file, number) = card();
 
-    let plain = assign(&plain, "$appcode", &service.appcode);
-    let signed = assign(&signed, "$app_key", &service.app_key);
-    let signed = assign(&signed, "$app_secret", &service.app_secret);
+    let plain = assign(&plain, "$appcode", &service.greeted("AppCode"));
+    let signed = assign(&signed, "$app_key", &service.greeted("AppKey"));
+    let signed = assign(&signed, "$app_secret", &service.greeted("AppSecret"));
     for (name, sample) in [("plain.php", plain), ("signed.php", signed)] {
         // The literal as printed has blanks and backticks about the address, which no client library takes.
-        let sample = assign(&assign(&sample, "$url", &service.url), "$img_path", &file);
-        let answer = service.run("php", name, &format!("<?php\n{sample}"));
+        let sample = assign(&assign(&sample, "$url", &url(&service)), "$img_path", &file);
+        let answer = run("php", name, &format!("<?php\n{sample}"));
         let told = [number.as_str(), "HTTP/1.1 200", "\"code\":200", "\"keypoints\":[{\"x\":"];
         assert!(told.iter().all(|part| answer.contains(part)), "{name}: {answer}");
     }
