@@ -65,9 +65,8 @@ impl<'a> Spotter<'a> {
 
     /// A text's beginning with one symbol more. `None` is the empty one, which may end before any column.
     fn extend(&self, prefix: Option<&Prefix>, class: usize) -> Prefix {
-        let gap_allowed = [Some(class), prefix.map(|p| p.class)]
-            .into_iter()
-            .any(|class| class.and_then(|class| self.alphabet.symbol(class)) == Some('/'));
+        let is_slash = |class: usize| self.alphabet.symbol(class) == Some('/');
+        let gap_allowed = is_slash(class) || prefix.is_some_and(|prefix| is_slash(prefix.class));
         let space = self.alphabet.class_of(' ').filter(|_| gap_allowed);
         let (mut between, mut within) = (0.0, 0.0);
         let mut reached = Vec::with_capacity(self.columns.len());
