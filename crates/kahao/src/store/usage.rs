@@ -1,7 +1,7 @@
 //! How often each key called, by day and outcome: what an invoice or a question about last Tuesday needs, and nothing of
 //! the pictures.
 
-use sqlx::Row;
+use sqlx::{AnyConnection, Connection, Row};
 
 use super::{Store, StoreError};
 
@@ -75,20 +75,14 @@ impl Store {
         // Replicas that lock the same rows in different orders would wait for each other.
         let mut batch: Vec<&Usage> = batch.iter().collect();
         batch.sort_unstable_by_key(|usage| (&usage.key_id, usage.day, usage.outcome));
-        let mut transaction = self.pool.begin().await?;
-        for usage in batch {
-            sqlx::query(
-                "insert into usage (key_id, day, outcome, calls) values ($1, $2, $3, $4) \
-                 on conflict (key_id, day, outcome) do update set calls = usage.calls + excluded.calls",
-            )
-            .bind(&usage.key_id)
-            .bind(usage.day)
-            .bind(usage.outcome.name())
-            .bind(usage.calls)
-            .execute(&mut *transaction)
-            .await?;
+        let mut connection = self.pool.acquire().await?;
+        let added = add_all(&mut connection, &batch).await;
+        if added.is_err() {
+            // SQLite ends a transaction itself when the disk is full, and sqlx takes it for open: what the connection
+            // wrote next would never be committed.
+            connection.close_on_drop();
         }
-        Ok(transaction.commit().await?)
+        Ok(added?)
     }
 
     /// What was counted since `first_day`, by day.
@@ -115,4 +109,21 @@ impl Store {
         }
         Ok(usages)
     }
+}
+
+async fn add_all(connection: &mut AnyConnection, batch: &[&Usage]) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    for usage in batch {
+        sqlx::query(
+            "insert into usage (key_id, day, outcome, calls) values ($1, $2, $3, $4) \
+             on conflict (key_id, day, outcome) do update set calls = usage.calls + excluded.calls",
+        )
+        .bind(&usage.key_id)
+        .bind(usage.day)
+        .bind(usage.outcome.name())
+        .bind(usage.calls)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await
 }
