@@ -54,8 +54,8 @@ pub(crate) struct View {
     turn: f32,
 }
 
-/// From where a photo is looked at again of which nothing could be read, in order of what each brings: of 24 turns and sizes
-/// those that together made the most of 42 such drawn pictures legible (16, and one wrong).
+/// From where a photo is looked at again of which nothing could be read, in order of what each brings: of 36 views
+/// those that together made the most of 42 such drawn pictures legible (16, and one wrong; `training/LOG.md`).
 pub(crate) const OTHER_VIEWS: [View; 4] = [
     View { side: 0.7, turn: 90.0 },
     View { side: 1.0, turn: 135.0 },
