@@ -44,6 +44,9 @@ use timings::timed;
 const LEGIBLE: f32 = 0.5;
 /// Above this probability the first strip is believed without another look.
 const SURE: f32 = 0.9;
+/// Below this probability the first strip gets no other look but upside down: of 89 such lines in 492 pictures, real and
+/// drawn, further looks made none legible, nor of 295 in other views; of 46 from 0.2 to 0.9 they made 31 so.
+const HOPELESS: f32 = 0.1;
 /// Below this probability a number is not believed that did not show at the first look: of 500 drawn pictures without a card
 /// ten more were taken for one at 0.5, one at 0.95; of 26 numbers of cards that this look found three were lost.
 const SURE_ELSEWHERE: f32 = 0.95;
@@ -154,7 +157,7 @@ impl CardReader {
     ) -> Result<Option<(FieldReading<Pan>, Quad)>, ReadError> {
         let mut looks = Looks::default();
         self.look(photo, line.quad, &mut looks)?;
-        if looks.prob() < SURE {
+        if (HOPELESS..SURE).contains(&looks.prob()) {
             // Found anew from close by, then a little looser and tighter.
             let mut quads = self.locator.look_closer(photo, line)?;
             quads.extend([line.quad.expanded(0.02, 0.15), line.quad.expanded(0.0, -0.1)]);

@@ -1,39 +1,44 @@
 //! The decoded picture that all stages look at: grey, upright, with its way back to the original.
 
-use crate::geometry::{Homography, Point, Quad};
+use std::sync::OnceLock;
+
+use crate::geometry::{Homography, Quad};
 
 /// A decoded picture, grey and upright.
 pub(crate) struct Photo {
-    pixels: Vec<u8>,
-    width: usize,
-    height: usize,
+    grey: Grey,
+    /// The same at a half, a quarter, … of the size; made when a view first needs one.
+    halved: [OnceLock<Grey>; MAX_HALVINGS],
     to_original: Homography,
 }
 
+/// Down to an eighth: of 8192 px, the longest side that is read, a view of 320 px then takes four samples for each pixel and axis.
+const MAX_HALVINGS: usize = 3;
 /// Samples for each pixel and axis of a warp at most: beyond it a line is so large that skipped pixels do no harm.
 const MAX_SAMPLES: usize = 16;
 
 impl Photo {
-    /// A picture from grey pixels, row by row, that has its original size; `None` when it is empty or their number
-    /// is not `width` x `height`.
+    /// A picture from grey pixels, row by row, that has its original size; `None` when their number is not `width` x
+    /// `height` or a side is under 2.
     pub(crate) fn from_grey(pixels: Vec<u8>, width: usize, height: usize) -> Option<Self> {
-        let whole = width.checked_mul(height)? == pixels.len() && !pixels.is_empty();
-        whole.then_some(Self { pixels, width, height, to_original: Homography::identity() })
+        let whole = width.checked_mul(height)? == pixels.len() && width.min(height) >= 2;
+        let grey = Grey { pixels, width, height };
+        whole.then_some(Self { grey, halved: Default::default(), to_original: Homography::identity() })
     }
 
     /// Luma 0 (black) to 255, row by row from the top, `width` x `height` of them.
     pub(crate) fn pixels(&self) -> &[u8] {
-        &self.pixels
+        &self.grey.pixels
     }
 
     /// In pixels.
     pub(crate) fn width(&self) -> usize {
-        self.width
+        self.grey.width
     }
 
     /// In pixels.
     pub(crate) fn height(&self) -> usize {
-        self.height
+        self.grey.height
     }
 
     /// The map from this picture to the original: the picture after the EXIF turn and before any scaling.
@@ -51,38 +56,95 @@ impl Photo {
         height: usize,
     ) -> Option<(Vec<u8>, Homography)> {
         let to_photo = Homography::from_quads(&Quad::rect(0.0, 0.0, width as f32, height as f32), shown)?;
-        let samples =
-            |photo_px: f32, px: usize| ((photo_px / px as f32).ceil() as usize).clamp(1, MAX_SAMPLES);
-        let (across, down) = (samples(shown.width(), width), samples(shown.height(), height));
-        let [[a, b, c], [d, e, f], [g, h, i]] = to_photo.rows().map(|row| row.map(|v| v as f32));
-        let mut pixels = Vec::with_capacity(width * height);
-        for row in 0..height {
-            for column in 0..width {
-                let mut sum = 0.0;
-                for sub_y in 0..down {
-                    for sub_x in 0..across {
-                        let u = column as f32 + (sub_x as f32 + 0.5) / across as f32;
-                        let v = row as f32 + (sub_y as f32 + 0.5) / down as f32;
-                        let w = (g * u + h * v + i).max(1e-6);
-                        sum += self.grey_at(Point::new((a * u + b * v + c) / w, (d * u + e * v + f) / w));
-                    }
-                }
-                pixels.push((sum / (across * down) as f32 + 0.5) as u8);
-            }
-        }
+        let (across, down) = (shown.width() / width as f32, shown.height() / height as f32);
+        let (seen, scale) = self.halved_for(across.min(down));
+        let samples = |photo_px: f32| ((photo_px / scale).ceil() as usize).clamp(1, MAX_SAMPLES);
+        let pixels = seen.warped(&to_photo, scale, (width, height), (samples(across), samples(down)));
         Some((pixels, to_photo))
     }
 
-    /// Bilinear between pixel centres; the border is repeated outside.
-    fn grey_at(&self, p: Point) -> f32 {
-        let (right, bottom) = (self.width - 1, self.height - 1);
-        let (x, y) = ((p.x - 0.5).clamp(0.0, right as f32), (p.y - 0.5).clamp(0.0, bottom as f32));
-        let (x0, y0) = (x as usize, y as usize);
-        let (x1, y1) = ((x0 + 1).min(right), (y0 + 1).min(bottom));
-        let at = |x: usize, y: usize| f32::from(self.pixels[y * self.width + x]);
+    /// The smallest version whose pixels are no larger than `photo_px`, and how large they are in the photo's.
+    fn halved_for(&self, photo_px: f32) -> (&Grey, f32) {
+        let (mut seen, mut scale) = (&self.grey, 1.0);
+        for half in &self.halved {
+            if photo_px < 2.0 * scale || seen.width.min(seen.height) < 4 {
+                break;
+            }
+            let whole = seen;
+            seen = half.get_or_init(|| whole.halved());
+            scale *= 2.0;
+        }
+        (seen, scale)
+    }
+}
+
+/// Grey pixels, row by row; both sides are at least 2.
+struct Grey {
+    pixels: Vec<u8>,
+    width: usize,
+    height: usize,
+}
+
+impl Grey {
+    /// Each pixel the mean of four; a last row or column without a partner is left out.
+    fn halved(&self) -> Self {
+        let (width, height) = (self.width / 2, self.height / 2);
+        let mut pixels = Vec::with_capacity(width * height);
+        for rows in self.pixels.chunks_exact(2 * self.width) {
+            let (upper, lower) = rows.split_at(self.width);
+            let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+            pixels.extend(pairs.map(|(&[a, b], &[c, d])| {
+                ((u16::from(a) + u16::from(b) + u16::from(c) + u16::from(d) + 2) / 4) as u8
+            }));
+        }
+        Self { pixels, width, height }
+    }
+
+    /// `size` pixels, each the mean of `samples` across and down, where `to_photo` leads from a result's pixel to the photo, of
+    /// whose pixels one of these is `scale` wide.
+    fn warped(
+        &self,
+        to_photo: &Homography,
+        scale: f32,
+        (width, height): (usize, usize),
+        (across, down): (usize, usize),
+    ) -> Vec<u8> {
+        let [[a, b, c], [d, e, f], [g, h, i]] = to_photo.rows().map(|row| row.map(|v| v as f32));
+        let per_pixel = 1.0 / scale;
+        let (right, bottom) = ((self.width - 1) as f32, (self.height - 1) as f32);
+        let mut pixels = Vec::with_capacity(width * height);
+        let mut sums = vec![0.0; width];
+        // Places are computed a row at a time, apart from the pixels fetched, because only the former can be vectorised.
+        let mut places = vec![(0.0, 0.0); width * across];
+        for row in 0..height {
+            sums.fill(0.0);
+            for sub_y in 0..down {
+                let v = row as f32 + (sub_y as f32 + 0.5) / down as f32;
+                for (at, place) in places.iter_mut().enumerate() {
+                    let u = (at as f32 + 0.5) / across as f32;
+                    let w = per_pixel / (g * u + h * v + i).max(1e-6);
+                    let (x, y) = ((a * u + b * v + c) * w, (d * u + e * v + f) * w);
+                    *place = ((x - 0.5).clamp(0.0, right), (y - 0.5).clamp(0.0, bottom));
+                }
+                for (sum, places) in sums.iter_mut().zip(places.chunks_exact(across)) {
+                    *sum += places.iter().map(|&(x, y)| self.between(x, y)).sum::<f32>();
+                }
+            }
+            let samples = (across * down) as f32;
+            pixels.extend(sums.iter().map(|sum| (sum / samples + 0.5) as u8));
+        }
+        pixels
+    }
+
+    /// Bilinear between pixel centres, which have whole coordinates here, both within the picture.
+    fn between(&self, x: f32, y: f32) -> f32 {
+        let (x0, y0) = ((x as usize).min(self.width - 2), (y as usize).min(self.height - 2));
         let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-        let top = at(x0, y0) + (at(x1, y0) - at(x0, y0)) * fx;
-        let low = at(x0, y1) + (at(x1, y1) - at(x0, y1)) * fx;
+        // One slice of known length for both rows: one check of bounds.
+        let four = &self.pixels[y0 * self.width + x0..][..self.width + 2];
+        let at = |index: usize| f32::from(four[index]);
+        let top = at(0) + (at(1) - at(0)) * fx;
+        let low = at(self.width) + (at(self.width + 1) - at(self.width)) * fx;
         top + (low - top) * fy
     }
 }
@@ -90,6 +152,7 @@ impl Photo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Point;
 
     /// Each pixel tells its place: ten times the row and the column.
     fn numbered() -> Photo {
@@ -98,7 +161,9 @@ mod tests {
 
     #[test]
     fn pixels_must_fill_the_picture() {
-        for (count, width, height) in [(0, 0, 0), (5, 2, 3), (7, 2, 3), (0, 0, 9), (4, usize::MAX, 2)] {
+        for (count, width, height) in
+            [(0, 0, 0), (5, 2, 3), (7, 2, 3), (0, 0, 9), (4, usize::MAX, 2), (5, 5, 1), (5, 1, 5)]
+        {
             assert!(
                 Photo::from_grey(vec![0; count], width, height).is_none(),
                 "{count} of {width} x {height}"
@@ -131,12 +196,32 @@ mod tests {
     }
 
     #[test]
+    fn a_view_of_many_pixels_shows_the_same_places() {
+        // A ramp along both axes, with odd sides, so that a row and a column go without a partner.
+        let (width, height) = (1001, 803);
+        let grey = |x: f32, y: f32| 20.0 + 0.12 * x + 0.1 * y;
+        let ramp =
+            (0..width * height).map(|i| grey((i % width) as f32 + 0.5, (i / width) as f32 + 0.5) as u8);
+        let photo = Photo::from_grey(ramp.collect(), width, height).unwrap();
+        for size in [20, 60, 150, 300, 500] {
+            // As large as the photo is high, and turned.
+            let [a, b, c, d] = Quad::rect(100.0, 4.0, 790.0, 790.0).0;
+            let (pixels, to_photo) = photo.straightened(&Quad([b, c, d, a]), size, size).unwrap();
+            for (at, pixel) in pixels.iter().enumerate() {
+                let place = to_photo.apply(Point::new((at % size) as f32 + 0.5, (at / size) as f32 + 0.5));
+                let expected = grey(place.x, place.y);
+                assert!((f32::from(*pixel) - expected).abs() < 1.3, "{size}, {at}: {pixel}, {expected}");
+            }
+        }
+    }
+
+    #[test]
     fn what_lies_outside_repeats_the_border() {
         let photo = numbered();
         for (quad, expected) in [
-            (Quad::rect(-50.0, -50.0, 4.0, 4.0), 0),
-            (Quad::rect(50.0, -50.0, 4.0, 4.0), 9),
-            (Quad::rect(1e6, 1e6, 40.0, 4.0), 59),
+            (Quad::rect(-50.0, -50.0, 3.0, 3.0), 0),
+            (Quad::rect(50.0, -50.0, 3.0, 3.0), 9),
+            (Quad::rect(1e6, 1e6, 40.0, 3.0), 59),
         ] {
             assert_eq!(photo.straightened(&quad, 2, 2).unwrap().0, [expected; 4], "{quad:?}");
         }

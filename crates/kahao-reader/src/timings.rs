@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 pub struct Timings {
     /// The file to an upright grey picture.
     pub decode: Duration,
-    /// The first look for lines.
+    /// The looks for lines in the whole picture.
     pub locate: Duration,
     /// All that is done with the lines, closer looks included.
     pub recognize: Duration,
 }
 
-/// Notes how long `stage` takes.
+/// Adds to `took` how long `stage` takes: a picture may be looked at more than once.
 pub(crate) fn timed<T>(took: &mut Duration, stage: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let done = stage();
-    *took = begun.elapsed();
+    *took += begun.elapsed();
     done
 }

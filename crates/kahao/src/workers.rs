@@ -53,8 +53,8 @@ const MEAN_OVER: u32 = 8;
 /// Places for each worker under lasting load: a longer queue makes everybody wait and reads no more. With one, 2 of 461 requests were
 /// refused at 0.8 of the capacity (bench/load.py, 2026-11-25), with two as many, but at the capacity 28 of 601 instead of 40 of 581.
 const LASTING_PLACES_PER_WORKER: usize = 2;
-/// A burst that the queue has room for is worked off in half this time.
-const LONGEST_BURST: Duration = Duration::from_millis(500);
+/// Workers that keep up are all busy for longer than a burst lasts now and then.
+const LONGEST_BURST: Duration = Duration::from_secs(2);
 
 /// Why a picture did not get its reading.
 #[derive(Debug, thiserror::Error)]
