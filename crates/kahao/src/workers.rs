@@ -3,8 +3,9 @@
 //! the network.
 //!
 //! A queue is there for bursts. One that never runs empty helps nobody: no more pictures are read, and each waits for the
-//! whole queue. So a burst is taken as far as it is worked off soon, and while no worker has been idle for some time the queue takes only as many as keep the workers busy (the idea of
-//! CoDel, RFC 8289); those who are let in are answered soon, the others know at once.
+//! whole queue. So a burst is taken as far as it is worked off soon, and a queue that has not been empty for some time takes
+//! only as many as keep the workers busy (the idea of CoDel, RFC 8289); those who are let in are answered soon, the others
+//! know at once.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,8 +31,7 @@ pub(crate) struct Config {
     #[arg(long, env = "KAHAO_WORKERS", value_name = "N", default_value_t = 0)]
     pub(crate) workers: usize,
     /// Pictures that may wait for a worker in a burst before requests are refused with 429; two for each worker once
-    /// no worker has been idle for half a second, and as many as are read in a quarter of a second before that. Absent: 8 for
-    /// each worker
+    /// the queue has not been empty for two seconds, and as many as are read in 0.45 seconds before that. Absent: 8 for each worker
     #[arg(long, env = "KAHAO_QUEUE", value_name = "N")]
     pub(crate) queue: Option<usize>,
     /// How long a picture may wait for a worker before its request is answered 503, in milliseconds
@@ -46,14 +46,15 @@ pub(crate) struct Config {
 /// Places in the queue for each worker, where no setting says otherwise.
 const PLACES_PER_WORKER: usize = 8;
 /// Longest wait that a burst may bring, by what pictures have taken lately: on a slow machine, or with large pictures, fewer
-/// than all places are taken. At 30 ms for a picture it is eight of them.
-const BURST_WAIT: Duration = Duration::from_millis(250);
+/// than all places are taken. At 55 ms for a picture it is eight of them.
+const BURST_WAIT: Duration = Duration::from_millis(450);
 /// How much of the mean of reading times the newest makes: one part in so many.
 const MEAN_OVER: u32 = 8;
 /// Places for each worker under lasting load: a longer queue makes everybody wait and reads no more. With one, 2 of 461 requests were
 /// refused at 0.8 of the capacity (bench/load.py, 2026-11-25), with two as many, but at the capacity 28 of 601 instead of 40 of 581.
 const LASTING_PLACES_PER_WORKER: usize = 2;
-/// Workers that keep up are all busy for longer than a burst lasts now and then.
+/// A burst that the queue has room for is worked off sooner. Workers that keep up also have pictures waiting now and then, but
+/// not for so long: at 0.8 of the capacity none of N requests were refused (bench/load.py, 2026-11-26).
 const LONGEST_BURST: Duration = Duration::from_secs(2);
 
 /// Why a picture did not get its reading.
@@ -98,8 +99,8 @@ struct Jobs {
     waiting: VecDeque<Job>,
     running: usize,
     closed: bool,
-    /// When a worker last had nothing to do.
-    idle_at: Instant,
+    /// When nothing was last waiting.
+    empty_at: Instant,
     /// Of the last few pictures; zero before the first.
     mean_reading: Duration,
 }
@@ -123,7 +124,7 @@ impl Workers {
             waiting: VecDeque::new(),
             running: 0,
             closed: false,
-            idle_at: Instant::now(),
+            empty_at: Instant::now(),
             mean_reading: Duration::ZERO,
         };
         let queue = Arc::new(Queue {
@@ -185,12 +186,12 @@ impl Queue {
     }
 
     fn check_room(&self, jobs: &mut Jobs) -> Result<(), WorkError> {
-        if jobs.waiting.len() + jobs.running < self.threads {
-            jobs.idle_at = Instant::now();
+        if jobs.waiting.is_empty() {
+            jobs.empty_at = Instant::now();
         }
         let soon = BURST_WAIT.as_micros() / jobs.mean_reading.as_micros().max(1);
         let soon = self.threads.saturating_mul(usize::try_from(soon).unwrap_or(usize::MAX).max(1));
-        let is_burst = jobs.idle_at.elapsed() < LONGEST_BURST;
+        let is_burst = jobs.empty_at.elapsed() < LONGEST_BURST;
         let places = self.places.min(if is_burst {
             soon
         } else {
@@ -214,11 +215,13 @@ impl Queue {
             match jobs.waiting.pop_front() {
                 Some(job) if job.answer.is_closed() => {}
                 Some(job) => {
+                    if jobs.waiting.is_empty() {
+                        jobs.empty_at = Instant::now();
+                    }
                     jobs.running += 1;
                     return Some(job);
                 }
                 None => {
-                    jobs.idle_at = Instant::now();
                     jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
                 }
             }
