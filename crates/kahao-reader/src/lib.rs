@@ -35,6 +35,7 @@ use deadline::Deadline;
 use decode_text::LogProbs;
 use geometry::{Homography, Point, Quad};
 use locate::{LineKind, Locator, TextLine};
+use model::{Metadata, Model};
 use parse::{Chosen, Scored};
 use photo::Photo;
 use recognize::Recognizer;
@@ -75,9 +76,23 @@ pub struct CardReader {
 impl CardReader {
     /// A reader with the models inside the binary and the default [`Limits`].
     pub fn new() -> Result<Self, LoadError> {
-        let (model, metadata) = model::load("locator", LOCATOR)?;
+        Self::load(model::load)
+    }
+
+    /// The same, its networks run by ONNX Runtime from this library (`libonnxruntime.so`), on the first CUDA device if
+    /// `cuda`. A process loads one library; where several are named, the first stays.
+    #[cfg(feature = "onnxruntime")]
+    pub fn with_onnxruntime(library: &std::path::Path, cuda: bool) -> Result<Self, LoadError> {
+        let runtime = model::onnxruntime::Runtime::open(library, cuda)?;
+        Self::load(|name, file| runtime.load(name, file))
+    }
+
+    fn load(
+        load: impl Fn(&'static str, &'static [u8]) -> Result<(Box<dyn Model>, Metadata), LoadError>,
+    ) -> Result<Self, LoadError> {
+        let (model, metadata) = load("locator", LOCATOR)?;
         let locator = Arc::new(Locator::new(model, &metadata)?);
-        let (model, metadata) = model::load("recognizer", RECOGNIZER)?;
+        let (model, metadata) = load("recognizer", RECOGNIZER)?;
         let recognizer = Arc::new(Recognizer::new(model, &metadata)?);
         let table = Arc::clone(BinTable::embedded());
         Ok(Self { limits: Limits::default(), locator, recognizer, table })
@@ -290,11 +305,11 @@ fn field<T>(chosen: Chosen<T>, quad: &Quad, to_original: &Homography) -> FieldRe
     FieldReading { value, text, prob, chars, quad: quad.transform(to_original) }
 }
 
-/// A model or table inside the binary is unusable.
+/// A model inside the binary, or what should run it, is unusable.
 #[derive(Debug, thiserror::Error)]
-#[error("the model {name} inside this binary is unusable: {reason}")]
+#[error("{name} is unusable: {reason}")]
 pub struct LoadError {
-    /// Which model.
+    /// The model's name, or the engine's.
     pub name: &'static str,
     /// What is wrong with it.
     pub reason: String,
@@ -308,7 +323,7 @@ mod tests {
 
     use super::*;
     use crate::locate::tests::{locator, votes};
-    use crate::model::{Fake, Metadata};
+    use crate::model::Fake;
 
     const SYMBOLS: &str = " 0123456789/";
     const NUMBER: LineKind = LineKind::Number;

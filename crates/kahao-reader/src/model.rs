@@ -1,5 +1,8 @@
-//! Runs the two networks; the only file that names the inference engine.
+//! Runs the two networks; this file and the one below it alone name the inference engines.
 //! Whatever a caller must know of a model (sizes, alphabet, units) is read from the model file's own metadata.
+
+#[cfg(feature = "onnxruntime")]
+pub(crate) mod onnxruntime;
 
 use std::sync::Arc;
 
@@ -50,7 +53,7 @@ impl Metadata {
     }
 }
 
-/// Loads a model that lies in the binary; its input must be 1 x 1 x `height` x `width` as its metadata says.
+/// Loads a model that lies in the binary into rten; its input must be 1 x 1 x `height` x `width` as its metadata says.
 pub(crate) fn load(name: &'static str, file: &'static [u8]) -> Result<(Box<dyn Model>, Metadata), LoadError> {
     let engine =
         Engine::load_static_slice(file).map_err(|error| LoadError { name, reason: error.to_string() })?;

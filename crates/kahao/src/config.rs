@@ -10,7 +10,8 @@ use clap::{Arg, Command};
 
 use crate::store::{Seal, Store};
 use crate::{
-    admission, auth, fetch, input, issuers, metrics, replicas, server, telemetry, tls, traces, workers,
+    admission, auth, engine, fetch, input, issuers, metrics, replicas, server, telemetry, tls, traces,
+    workers,
 };
 
 /// Where the keys are, for every command that needs them.
@@ -44,6 +45,8 @@ pub(crate) struct ServeConfig {
     pub(crate) store: StoreConfig,
     #[command(flatten)]
     pub(crate) issuers: issuers::Config,
+    #[command(flatten)]
+    pub(crate) engine: engine::Config,
     /// A TOML file with the settings on this page, by their names without dashes in front
     #[arg(long, env = "KAHAO_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

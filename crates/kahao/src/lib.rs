@@ -7,6 +7,7 @@ mod admission;
 mod auth;
 mod commands;
 mod config;
+mod engine;
 mod error;
 mod fetch;
 #[doc(hidden)]

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use kahao_reader::{CardReader, CardReading, ReadError};
+use kahao_reader::{CardReading, ReadError};
 
+use crate::engine;
 use crate::input::MAX_PICTURE_BYTES;
 use crate::issuers::{self, IssuerTable};
 use crate::telemetry;
@@ -26,6 +27,8 @@ pub(crate) struct Config {
     jobs: usize,
     #[command(flatten)]
     issuers: issuers::Config,
+    #[command(flatten)]
+    engine: engine::Config,
 }
 
 impl Config {
@@ -33,7 +36,7 @@ impl Config {
     pub(crate) fn reader(&self) -> anyhow::Result<Box<Read>> {
         telemetry::on_panic(|place| eprintln!("kahao: the reader panicked at {place}"));
         let table = IssuerTable::load(&self.issuers)?.current();
-        let reader = CardReader::new()?.with_table(table);
+        let reader = self.engine.reader()?.with_table(table);
         Ok(Box::new(move |picture: &[u8]| reader.read(picture)))
     }
 

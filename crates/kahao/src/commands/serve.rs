@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use kahao_reader::{CardReader, Limits, Timings};
+use kahao_reader::{Limits, Timings};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -54,7 +54,7 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
     let monitoring =
         config.metrics.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
     let max_time = Duration::from_millis(config.workers.read_time_ms);
-    let reader = CardReader::new()?.with_limits(Limits { max_time, ..Limits::default() });
+    let reader = config.engine.reader()?.with_limits(Limits { max_time, ..Limits::default() });
     let read = {
         let issuers = Arc::clone(&issuers);
         // One table from the start of a picture to its end, whatever is loaded meanwhile.
