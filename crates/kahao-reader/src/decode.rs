@@ -148,6 +148,9 @@ fn jpeg(file: Timed<'_>, limits: &Limits) -> Result<Stored, ReadError> {
     // As lenient as browsers are; sides are checked below, where the refusal can tell them.
     let options =
         DecoderOptions::default().set_strict_mode(false).set_max_width(usize::MAX).set_max_height(usize::MAX);
+    // In several scans, progressive ones among them, this decoder gives a wrong luma of some pictures and panics at others
+    // (zune-jpeg 0.5.15).
+    let one_scan = has_one_scan(file.file.get_ref()).unwrap_or(false);
     let mut decoder = JpegDecoder::new_with_options(file, options);
     decoder.decode_headers().map_err(refuse)?;
     let damaged = ReadError::Damaged { format: "JPEG" };
@@ -156,17 +159,36 @@ fn jpeg(file: Timed<'_>, limits: &Limits) -> Result<Stored, ReadError> {
     check_sides(width, height, limits)?;
     let turn = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
     let turn = turn.and_then(|turn| Turn::from_exif(turn.to_exif())).unwrap_or_default();
-    // Of progressive pictures whose colours are thinned out vertically alone this decoder gives a wrong luma (zune-jpeg 0.5.15).
-    let is_baseline = decoder.info().is_some_and(|info| info.sof.is_sequential_dct());
     let space = match decoder.input_colorspace() {
         Some(ColorSpace::Luma) => ColorSpace::Luma,
-        Some(ColorSpace::YCbCr) if is_baseline => ColorSpace::Luma,
+        Some(ColorSpace::YCbCr) if one_scan => ColorSpace::Luma,
         _ => ColorSpace::RGB,
     };
     decoder.set_options(options.jpeg_set_out_colorspace(space));
     let samples = decoder.decode().map_err(refuse)?;
     let grey = if space == ColorSpace::Luma { samples } else { by_pixel(&samples, |&rgb| luma(rgb)) };
     Ok((grey, width, height, turn))
+}
+
+/// Whether the first scan of a JPEG file has all components, of a sequential frame: ITU-T T.81, B.1.1.4, B.2.2 and B.2.3.
+/// `None` when it ends before.
+fn has_one_scan(bytes: &[u8]) -> Option<bool> {
+    let (mut at, mut in_frame) = (2, None);
+    loop {
+        let (marker, segment) = (*bytes.get(at + 1)?, bytes.get(at + 2..)?);
+        match marker {
+            // Baseline and extended sequential: length, precision, two sides, components.
+            0xc0 | 0xc1 => in_frame = Some(*segment.get(7)?),
+            // Length, components.
+            0xda => return Some(in_frame == Some(*segment.get(2)?)),
+            _ => {}
+        }
+        // A marker may be padded with any number of 0xff.
+        at += match marker {
+            0xff => 1,
+            _ => 2 + usize::from(u16::from_be_bytes(*segment.first_chunk()?)),
+        };
+    }
 }
 
 /// A file that cannot be read from after the deadline, so that a decoder gives up.
@@ -403,6 +425,21 @@ mod tests {
             // Where a colour leaves the range of RGB it is cut off there, and the luma is not.
             assert!(mean < 1.0 && off.iter().all(|&d| d <= 25), "{name}: {mean}, {:?}", off.iter().max());
         }
+    }
+
+    #[test]
+    fn tells_jpeg_files_of_one_scan() {
+        for (name, file) in JPEGS {
+            assert_eq!(has_one_scan(file), Some(!name.ends_with("progressive")), "{name}");
+            for length in 0..100 {
+                assert_eq!(has_one_scan(&file[..length]), None, "{name} cut at {length}");
+            }
+        }
+        let segment = |marker: u8, rest: &[u8]| [&[0xff, marker, 0, rest.len() as u8 + 2], rest].concat();
+        let frame = segment(0xc0, &[8, 0, 16, 0, 16, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
+        let one = [b"\xff\xd8\xff", &frame[..], &segment(0xda, &[3, 1, 0, 2, 0, 3, 0, 0, 63, 0])].concat();
+        let several = [b"\xff\xd8", &frame[..], &segment(0xda, &[1, 1, 0, 0, 63, 0])].concat();
+        assert_eq!([has_one_scan(&one), has_one_scan(&several)], [Some(true), Some(false)]);
     }
 
     #[test]
