@@ -103,6 +103,26 @@ else
 fi
 built=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd)
 
+step "old processors"
+# Networks, decoders and warps on the least that x86-64 has, so that nothing in them needs a newer one.
+if [ "$(uname -m)" = x86_64 ] && { command -v qemu-x86_64 >/dev/null || install qemu-user; }; then
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu qemu64" cargo test --locked --workspace --lib --quiet -- \
+        model:: photo:: locate:: decode::tests::luma decode::tests::reads_every_format
+else
+    skip "old processors" "needs an x86-64 machine and qemu-user (apt-get install qemu-user)"
+fi
+
+step "ONNX Runtime"
+# The other engine, from the library that its Python package carries.
+cargo clippy --locked -p kahao --features onnxruntime --quiet -- -D warnings
+.venv/bin/pip install -q --disable-pip-version-check --no-deps onnxruntime==1.32.0 || true
+library=$(find .venv/lib -name 'libonnxruntime.so.*' 2>/dev/null | head -1)
+if [ -n "$library" ]; then
+    KAHAO_ONNXRUNTIME="$PWD/$library" cargo test --locked -p kahao-reader --features onnxruntime --test onnxruntime --quiet
+else
+    skip "ONNX Runtime" "its library is not here (pip install onnxruntime==1.32.0)"
+fi
+
 step "replicas and stores"
 # Two replicas behind nginx with one PostgreSQL and one Redis, each stopped in turn; SQLite killed and on a full disk. In a
 # network, and with mounts, of their own where that is allowed.

@@ -1,11 +1,12 @@
-"""How fast kahao reads by the size and the format of pictures, beside the bare decoding of the file and beside RapidOCR and Tesseract,
-in one run on the same cores; then pictures a second, memory, cold start and the binary's size. Writes Markdown.
+"""How fast kahao reads by the size and the format of pictures, beside the bare decoding of the file and beside RapidOCR and
+Tesseract, in one run on the same cores; then pictures a second, memory, cold start and the binary's size. Writes Markdown.
 
 ../peers/bin/python bench/speed.py target/release/kahao target/release/kahao-synth
 
-Needs OpenCV (whose JPEG decoder is libjpeg-turbo) for the sizes and the bare decoding; peers that are not installed (see bench/peers.py)
-are named and left out. Every picture is drawn, once, at 12 megapixels: other sizes are the same scenes. One thread reads unless a table says
-otherwise; `library` is what a picture takes inside the program, `command` includes its start. The service runs where only loopback exists.
+Needs OpenCV (whose JPEG decoder is libjpeg-turbo) for the sizes and the bare decoding; peers that are not installed (see
+bench/peers.py) are named and left out. Every picture is drawn, once, at 12 megapixels: other sizes are the same scenes.
+One thread reads unless a table says otherwise; `library` is what a picture takes inside the program. The service runs where
+only loopback exists.
 """
 
 import argparse
@@ -58,7 +59,7 @@ def resized(drawn: list[Path], side: int, ending: str, folder: Path) -> list[Pat
 
 
 def evaluated(binary: Path, pictures: list[Path], jobs: int, rounds: int) -> tuple[list[float], float]:
-    """Milliseconds that each picture takes inside the program, the best of some rounds, and the pictures a second of the best round."""
+    """Milliseconds that each picture takes inside the program, the best of some rounds; pictures a second of the best one."""
     best, rate = {}, 0.0
     for _ in range(rounds):
         command = [binary, "read", "--json", "--jobs", str(jobs), *pictures]

@@ -1,12 +1,13 @@
-//! Time of a whole reading of a 1-megapixel JPEG: `cargo bench -p kahao-reader --bench read`.
+//! Time of a whole reading of a 1-megapixel JPEG, and of its stages: `cargo bench -p kahao-reader --bench read`.
 
 use std::hint::black_box;
 use std::io::Cursor;
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
-use kahao_reader::CardReader;
+use kahao_reader::{CardReader, Timings};
 
 const CARD: &[u8] = include_bytes!("../../../testdata/cards/embossed-16.jpg");
 
@@ -26,6 +27,22 @@ fn bench_read(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read");
     group.sample_size(30);
     group.bench_function("1 megapixel JPEG", |bencher| bencher.iter(|| reader.read(black_box(&picture))));
+    let stages: [(&str, fn(&Timings) -> Duration); 3] = [
+        ("decode", |timings| timings.decode),
+        ("locate", |timings| timings.locate),
+        ("recognize", |timings| timings.recognize),
+    ];
+    for (name, stage) in stages {
+        group.bench_function(format!("1 megapixel JPEG: {name}"), |bencher| {
+            bencher.iter_custom(|readings| {
+                let mut timings = Timings::default();
+                for _ in 0..readings {
+                    let _ = black_box(reader.read_timed(black_box(&picture), &mut timings));
+                }
+                stage(&timings)
+            });
+        });
+    }
     group.finish();
 }
 

@@ -171,11 +171,13 @@ fn jpeg(file: Timed<'_>, limits: &Limits) -> Result<Stored, ReadError> {
 }
 
 /// Whether the first scan of a JPEG file has all components, of a sequential frame: ITU-T T.81, B.1.1.4, B.2.2 and B.2.3.
-/// `None` when it ends before.
+/// `None` when it ends before, or has anything but segments there, which decoders skip each in its own way.
 fn has_one_scan(bytes: &[u8]) -> Option<bool> {
     let (mut at, mut in_frame) = (2, None);
     loop {
-        let (marker, segment) = (*bytes.get(at + 1)?, bytes.get(at + 2..)?);
+        let (0xff, marker, segment) = (*bytes.get(at)?, *bytes.get(at + 1)?, bytes.get(at + 2..)?) else {
+            return None;
+        };
         match marker {
             // Baseline and extended sequential: length, precision, two sides, components.
             0xc0 | 0xc1 => in_frame = Some(*segment.get(7)?),
@@ -439,7 +441,9 @@ mod tests {
         let frame = segment(0xc0, &[8, 0, 16, 0, 16, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
         let one = [b"\xff\xd8\xff", &frame[..], &segment(0xda, &[3, 1, 0, 2, 0, 3, 0, 0, 63, 0])].concat();
         let several = [b"\xff\xd8", &frame[..], &segment(0xda, &[1, 1, 0, 0, 63, 0])].concat();
-        assert_eq!([has_one_scan(&one), has_one_scan(&several)], [Some(true), Some(false)]);
+        let stray = [b"\xff\xd8\0", &one[2..]].concat();
+        let told = [&one, &several, &stray].map(|file| has_one_scan(file));
+        assert_eq!(told, [Some(true), Some(false), None]);
     }
 
     #[test]
