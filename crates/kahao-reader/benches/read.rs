@@ -27,12 +27,11 @@ fn bench_read(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read");
     group.sample_size(30);
     group.bench_function("1 megapixel JPEG", |bencher| bencher.iter(|| reader.read(black_box(&picture))));
-    let stages: [(&str, fn(&Timings) -> Duration); 3] = [
-        ("decode", |timings| timings.decode),
-        ("locate", |timings| timings.locate),
-        ("recognize", |timings| timings.recognize),
-    ];
-    for (name, stage) in stages {
+    type Stage = fn(&Timings) -> Duration;
+    let decode: Stage = |timings| timings.decode;
+    let locate: Stage = |timings| timings.locate;
+    let recognize: Stage = |timings| timings.recognize;
+    for (name, stage) in [("decode", decode), ("locate", locate), ("recognize", recognize)] {
         group.bench_function(format!("1 megapixel JPEG: {name}"), |bencher| {
             bencher.iter_custom(|readings| {
                 let mut timings = Timings::default();
