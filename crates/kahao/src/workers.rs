@@ -357,7 +357,7 @@ mod tests {
             answers.push(submit(&workers));
             settle(&workers, waiting, 2).await;
         }
-        for (mean_ms, fits) in [(0, true), (30, true), (83, true), (84, false), (5000, false)] {
+        for (mean_ms, fits) in [(0, true), (30, true), (150, true), (151, false), (5000, false)] {
             assert_eq!(room(mean_ms), fits, "{mean_ms} ms");
         }
         for _ in &answers {
