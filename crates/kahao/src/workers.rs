@@ -54,7 +54,7 @@ const MEAN_OVER: u32 = 8;
 /// refused at 0.8 of the capacity (bench/load.py, 2026-11-25), with two as many, but at the capacity 28 of 601 instead of 40 of 581.
 const LASTING_PLACES_PER_WORKER: usize = 2;
 /// A burst that the queue has room for is worked off sooner. Workers that keep up also have pictures waiting now and then, but
-/// not for so long: at 0.8 of the capacity 0 of 1,428 requests were refused (bench/load.py, 2026-11-26).
+/// not for so long: at 0.8 of the capacity 0 of 602 requests were refused (bench/load.py, 2026-11-26).
 const LONGEST_BURST: Duration = Duration::from_secs(2);
 
 /// Why a picture did not get its reading.
