@@ -20,7 +20,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -65,25 +64,6 @@ def measure(oha: str, served: service.Service, bodies: Path, seconds: float, *fl
     return Run([(row["status"], float(row["request-duration"]) * 1000) for row in rows], seconds)
 
 
-def quick(served: service.Service, bodies: list[bytes], clients: int, seconds: float) -> Run:
-    rows, until = [], time.monotonic() + seconds
-
-    def ask(first: int):
-        at = first
-        while time.monotonic() < until:
-            began = time.monotonic()
-            code = served.post(bodies[at % len(bodies)])
-            rows.append((code, (time.monotonic() - began) * 1000))
-            at += 1
-
-    threads = [threading.Thread(target=ask, args=(client,)) for client in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return Run(rows, seconds)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", type=Path, help="the kahao binary")
@@ -106,7 +86,7 @@ def main():
     service.alone()
     with service.running(args.binary, "--workers", str(workers)) as served, tempfile.TemporaryDirectory() as folder:
         if args.quick:
-            run = quick(served, [body.encode() for body in bodies], 10 * workers, 10)
+            run = Run(served.ask([body.encode() for body in bodies], 10 * workers, 10), 10)
             print(f"{10 * workers} clients for {workers} workers: {run.line()}")
             expect(set(run.codes) <= {"200", "429"}, f"only 200 and 429 are expected, not {dict(run.codes)}")
             expect(run.answered and run.refused, "some are answered and some refused")

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -87,6 +88,25 @@ class Service:
             return str(error.code)
         except OSError as error:
             return type(error).__name__
+
+    def ask(self, bodies: list[bytes], clients: int, seconds: float) -> list[tuple[str, float]]:
+        """Code and milliseconds of each answer to clients that post the bodies in turn for so long."""
+        rows, until = [], time.monotonic() + seconds
+
+        def client(first: int):
+            at = first
+            while time.monotonic() < until:
+                began = time.monotonic()
+                code = self.post(bodies[at % len(bodies)])
+                rows.append((code, (time.monotonic() - began) * 1000))
+                at += 1
+
+        threads = [threading.Thread(target=client, args=(first,)) for first in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return rows
 
     def is_ready(self) -> bool:
         with contextlib.suppress(OSError), OPENER.open(self.address + "/health/ready", timeout=30) as answer:

@@ -17,11 +17,11 @@ import os
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import cv2
+import numpy
 
 import peers
 import service
@@ -83,8 +83,6 @@ def best_of(rounds: int, work) -> float:
 
 def decoded(pictures: list[Path], rounds: int) -> list[float]:
     files = [path.read_bytes() for path in pictures]
-    import numpy
-
     arrays = [numpy.frombuffer(file, numpy.uint8) for file in files]
     return [best_of(rounds, lambda a=a: cv2.imdecode(a, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)) for a in arrays]
 
@@ -104,23 +102,9 @@ def peer_readers() -> dict:
 
 def posted(served: service.Service, bodies: list[bytes], clients: int, seconds: float) -> tuple[list[float], float]:
     """Milliseconds of each answer, and answers a second."""
-    taken, until = [], time.perf_counter() + seconds
-
-    def ask(first: int):
-        at = first
-        while time.perf_counter() < until:
-            begun = time.perf_counter()
-            code = served.post(bodies[at % len(bodies)])
-            assert code == "200", code
-            taken.append((time.perf_counter() - begun) * 1000)
-            at += 1
-
-    threads = [threading.Thread(target=ask, args=(client,)) for client in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return taken, len(taken) / seconds
+    rows = served.ask(bodies, clients, seconds)
+    assert all(code == "200" for code, _ in rows), {code for code, _ in rows}
+    return [ms for _, ms in rows], len(rows) / seconds
 
 
 def cold_start(binary: Path, picture: Path) -> list[float]:

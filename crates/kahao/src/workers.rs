@@ -99,7 +99,7 @@ struct Jobs {
     waiting: VecDeque<Job>,
     running: usize,
     closed: bool,
-    /// When nothing was last waiting.
+    /// When somebody last asked for room and nothing was waiting: since then the queue has not been empty.
     empty_at: Instant,
     /// Of the last few pictures; zero before the first.
     mean_reading: Duration,
@@ -215,9 +215,6 @@ impl Queue {
             match jobs.waiting.pop_front() {
                 Some(job) if job.answer.is_closed() => {}
                 Some(job) => {
-                    if jobs.waiting.is_empty() {
-                        jobs.empty_at = Instant::now();
-                    }
                     jobs.running += 1;
                     return Some(job);
                 }
