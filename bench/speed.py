@@ -117,12 +117,12 @@ def main():
     parser.add_argument("kahao", type=Path, help="the binary")
     parser.add_argument("synth", type=Path, help="the kahao-synth binary")
     parser.add_argument("--count", type=int, default=12, help="drawn pictures (default: %(default)s)")
-    parser.add_argument("--peer-count", type=int, default=4, help="of these for the peers (default: %(default)s)")
+    parser.add_argument("--peer-count", type=int, default=4, help="of these for the peers, 0 for no peers (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="the best of so many counts (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=20, help="of each HTTP run (default: %(default)s)")
     args = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
-    readers = peer_readers()
+    readers = peer_readers() if args.peer_count else {}
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
