@@ -4,8 +4,8 @@ python3 bench/soak.py target/release/kahao PICTURE_FOLDER... --count 20000
 
 The folders hold pictures of any format and size (`kahao-synth draw`, bench/mixed.py). Fails when resident memory rises to
 more than 5 % above its most in the first 2,000 requests, or more files are open than after them. Runs where only loopback
-exists; needs Linux and nothing but the standard library. The service gets the allocator's setting that the image and the
-systemd unit give it, unless one is set here.
+exists; needs Linux and nothing but the standard library. The service gets the allocator's settings that the image and the
+systemd unit give it, unless others are set here.
 """
 
 import argparse
@@ -43,6 +43,7 @@ def main():
     worst = 0.0
     open_files = 0
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "1000000")
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     service.alone()
     with service.running(args.binary) as served:
         formats = collections.Counter(p.suffix.lower().lstrip(".") for p in pictures)

@@ -48,6 +48,7 @@ def parity_inputs(net, synth: Path) -> np.ndarray:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=["recognizer", "locator"])
+    parser.add_argument("--size", choices=Locator.widths, default="full", help="a small one's NAME below ends in -small")
     parser.add_argument("--run", type=Path, default=Path("../run"), help="folder with NAME/checkpoint.pt")
     parser.add_argument("--models", type=Path, default=Path("../models"), help="where NAME.onnx and SHA256SUMS go")
     parser.add_argument("--parity", type=Path, default=Path("../testdata/parity"), help="where NAME.bin goes")
@@ -55,8 +56,9 @@ def main():
     parser.add_argument("--note", default="", help="how it was trained, kept in the file")
     args = parser.parse_args()
 
-    net = {"recognizer": Recognizer, "locator": Locator}[args.name]()
-    state = torch.load(args.run / args.name / "checkpoint.pt", map_location="cpu", weights_only=True)
+    net = {"recognizer": Recognizer, "locator": Locator}[args.name](args.size)
+    name = args.name if args.size == "full" else f"{args.name}-{args.size}"
+    state = torch.load(args.run / name / "checkpoint.pt", map_location="cpu", weights_only=True)
     average = torch.optim.swa_utils.AveragedModel(net)
     average.load_state_dict(state["average"])
     net = average.module.eval()
@@ -64,7 +66,7 @@ def main():
     inputs = parity_inputs(net, args.synth)
     height, width = inputs.shape[1:]
     args.models.mkdir(parents=True, exist_ok=True)
-    path = args.models / f"{args.name}.onnx"
+    path = args.models / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(net, torch.zeros(1, 1, height, width), path, opset_version=17, dynamo=False,
@@ -76,7 +78,7 @@ def main():
     with torch.no_grad():
         outputs = torch.cat([net(torch.from_numpy(p)[None, None].float()) for p in inputs]).numpy().astype("<f4")
     args.parity.mkdir(parents=True, exist_ok=True)
-    with open(args.parity / f"{args.name}.bin", "wb") as out:
+    with open(args.parity / f"{name}.bin", "wb") as out:
         # u32 count, pixels of an input, values of an output; the inputs as bytes; the outputs as f32; little-endian.
         np.array([len(inputs), height * width, outputs[0].size], "<u4").tofile(out)
         inputs.tofile(out)

@@ -2,6 +2,7 @@
 
 python import_onnx.py recognizer --synth ../target/release/kahao-synth --real ../../shared/realdev
 python import_onnx.py locator --synth ../target/release/kahao-synth --real ../../shared/realdev
+python import_onnx.py locator --size small --run ../run/locator-small ...     (begins with the full one's best channels)
 
 The export folds each batch normalisation into its convolution. Here it is unfolded again: what the convolutions give on
 a few batches of training data becomes the normalisation's mean and variance, so that the network says the same as before
@@ -23,6 +24,7 @@ from nets import Locator, Recognizer
 from train_recognizer import save
 
 BATCHES, BATCH = 8, 64
+SHAPES = {Recognizer: (Recognizer.height, Recognizer.width), Locator: (Locator.size, Locator.size)}
 
 
 def convolutions(path: Path) -> tuple[list[tuple[np.ndarray, np.ndarray]], dict[str, str]]:
@@ -46,6 +48,33 @@ def in_order(net: nn.Module, pixels: torch.Tensor) -> list[tuple[nn.Conv2d, nn.B
     for hook in hooks:
         hook.remove()
     return order
+
+
+def thinned(net: nn.Module, model: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A full model's folded weights cut down to the widths of `net`: of each layer the channels with the largest weights
+    before and after them (filter pruning; Li et al. 2017, arXiv:1608.08710)."""
+    # For each convolution in the order they run, which set of channels it reads and writes: what is added has one set.
+    sets = {
+        Recognizer: [(None, 0), (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 7), (7, 7), (7, None)],
+        Locator: [(None, 0), (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 5),
+                  (3, 9), (5, 9), (9, 10), (10, None)],
+    }[type(net)]  # fmt: skip
+    with torch.no_grad():
+        order = [layer for layer, _ in in_order(net.eval(), torch.zeros(1, 1, *SHAPES[type(net)]))]
+    sizes, scores = {}, {}
+    for layer, (weight, _), (reads, writes) in zip(order, model, sets, strict=True):
+        for at, axis, size in ((writes, 0, layer.out_channels), (reads, 1, layer.in_channels)):
+            if at is not None:
+                assert sizes.setdefault(at, size) == size, f"channels {at}: {sizes[at]} and {size}"
+                norms = np.sqrt((weight**2).sum(axis=tuple(i for i in range(4) if i != axis)))
+                scores[at] = scores.get(at, 1.0) * (norms / norms.mean())
+    kept = {at: np.sort(np.argsort(-score)[: sizes[at]]) for at, score in scores.items()}
+    cut = []
+    for (weight, bias), (reads, writes) in zip(model, sets, strict=True):
+        if writes is not None:
+            weight, bias = weight[kept[writes]], bias[kept[writes]]
+        cut.append((weight if reads is None else weight[:, kept[reads]], bias))
+    return cut
 
 
 def unfold(net: nn.Module, model: list[tuple[np.ndarray, np.ndarray]], batches: list[torch.Tensor]):
@@ -85,25 +114,27 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=["recognizer", "locator"])
     parser.add_argument("--models", type=Path, default=Path("../models"), help="folder with NAME.onnx")
-    parser.add_argument("--run", type=Path, default=Path("../run"), help="NAME/checkpoint.pt is written here")
+    parser.add_argument("--size", choices=Locator.widths, default="full")
+    parser.add_argument("--run", type=Path, help="folder of the checkpoint (default: ../run/NAME)")
     parser.add_argument("--synth", type=Path, required=True, help="the kahao-synth binary")
     parser.add_argument("--real", type=Path, help="folder of real training data, as for the training")
     args = parser.parse_args()
 
     module = {"recognizer": train_recognizer, "locator": train_locator}[args.name]
-    net = {"recognizer": Recognizer, "locator": Locator}[args.name]()
+    net = {"recognizer": Recognizer, "locator": Locator}[args.name](args.size)
     mixed = {"recognizer": train_recognizer.MixedStrips, "locator": train_locator.MixedScenes}[args.name]
     data = iter(mixed(args.synth, args.real, 0.5 if args.real else 0.0, seed=4_711))
     batches = [module.collate([next(data) for _ in range(BATCH)])[0].float() for _ in range(BATCHES)]
     weights, metadata = convolutions(args.models / f"{args.name}.onnx")
-    unfold(net, weights, batches)
+    unfold(net, weights if args.size == "full" else thinned(net, weights), batches)
 
     average = torch.optim.swa_utils.AveragedModel(net, use_buffers=True)
     average.n_averaged.fill_(1)  # at 0 the training's first step would replace the average
     optimizer = torch.optim.AdamW(net.parameters())
-    checkpoint = args.run / args.name / "checkpoint.pt"
-    save(checkpoint, net, average, optimizer, int(metadata["step"]))
-    print(f"{checkpoint} at step {metadata['step']}")
+    checkpoint = (args.run or Path("../run") / args.name) / "checkpoint.pt"
+    step = int(metadata["step"]) if args.size == "full" else 0
+    save(checkpoint, net, average, optimizer, step)
+    print(f"{checkpoint} at step {step}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 Each takes grey pixels as floats 0..255 and normalises them itself, so that whoever runs a model has no constant
 to copy. Facts a caller needs (alphabet, sizes, stride) are class attributes and travel in the exported file.
+
+Each comes in two sizes that differ in the widths of their layers alone: `full`, and `small` with about two fifths of the
+multiplications.
 """
 
 import torch
@@ -30,24 +33,26 @@ class Recognizer(nn.Module):
     alphabet = " 0123456789/"  # class i + 1; class 0 is the CTC blank; the space is a printed gap
     blank = 0
     height, width, stride = 32, 320, 4
+    widths = {"full": (24, 48, 96, 128, 192), "small": (16, 32, 56, 88, 128)}
 
-    def __init__(self):
+    def __init__(self, size: str = "full"):
         super().__init__()
         classes = len(self.alphabet) + 1
+        a, b, c, d, e = self.widths[size]
         self.body = nn.Sequential(
-            conv(1, 24, stride=2),  # 16 x 160
-            conv(24, 48),
-            conv(48, 96, stride=2),  # 8 x 80
-            conv(96, 96),
-            conv(96, 96),
-            conv(96, 128, stride=(2, 1)),  # 4 x 80
-            conv(128, 128),
-            conv(128, 192, kernel=(4, 1), padding=0),  # 1 x 80
+            conv(1, a, stride=2),  # 16 x 160
+            conv(a, b),
+            conv(b, c, stride=2),  # 8 x 80
+            conv(c, c),
+            conv(c, c),
+            conv(c, d, stride=(2, 1)),  # 4 x 80
+            conv(d, d),
+            conv(d, e, kernel=(4, 1), padding=0),  # 1 x 80
         )
         # Neighbouring columns tell a 1 from the upright of a 4, and a gap from a worn digit.
-        self.context = nn.ModuleList([conv(192, 192, kernel=(1, 5), padding=(0, 2)) for _ in range(2)])
+        self.context = nn.ModuleList([conv(e, e, kernel=(1, 5), padding=(0, 2)) for _ in range(2)])
         self.dropout = nn.Dropout(0.1)
-        self.head = nn.Conv2d(192, classes, 1)
+        self.head = nn.Conv2d(e, classes, 1)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         x = self.body(normalise(pixels))
@@ -82,17 +87,19 @@ class Locator(nn.Module):
 
     kinds = ("number", "date")
     size, stride, offset_px = 320, 8, 64.0
+    widths = {"full": (24, 32, 64, 96, 128, 64), "small": (16, 24, 40, 64, 80, 40)}
 
-    def __init__(self):
+    def __init__(self, size: str = "full"):
         super().__init__()
-        self.stem = nn.Sequential(conv(1, 24, kernel=6, stride=4, padding=1), conv(24, 32))  # 80
-        self.down8 = nn.Sequential(conv(32, 64, stride=2), conv(64, 64))  # 40
-        self.down16 = nn.Sequential(conv(64, 96, stride=2), conv(96, 96))  # 20
-        self.down32 = nn.Sequential(conv(96, 128, stride=2), conv(128, 128), conv(128, 128), conv(128, 96))  # 10
-        self.up16 = conv(96, 64)
-        self.side8 = conv(64, 64, kernel=1)
-        self.up8 = conv(64, 64)
-        self.head = nn.Conv2d(64, len(self.kinds) + 8, 1)
+        a, b, c, d, e, f = self.widths[size]
+        self.stem = nn.Sequential(conv(1, a, kernel=6, stride=4, padding=1), conv(a, b))  # 80
+        self.down8 = nn.Sequential(conv(b, c, stride=2), conv(c, c))  # 40
+        self.down16 = nn.Sequential(conv(c, d, stride=2), conv(d, d))  # 20
+        self.down32 = nn.Sequential(conv(d, e, stride=2), conv(e, e), conv(e, e), conv(e, d))  # 10
+        self.up16 = conv(d, f)
+        self.side8 = conv(c, f, kernel=1)
+        self.up8 = conv(f, f)
+        self.head = nn.Conv2d(f, len(self.kinds) + 8, 1)
         nn.init.constant_(self.head.bias[: len(self.kinds)], -3.0)  # most cells are ground
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Tests of the training scripts' data code; without numpy, cv2 and torch they say so and end well.
+"""Tests of the training scripts' data code; without numpy, cv2, onnx and torch they say so and end well.
 
 python test_data.py
 python test_data.py --synth ../target/release/kahao-synth      (also reads its streams)
@@ -7,6 +7,7 @@ python test_data.py --synth ../target/release/kahao-synth      (also reads its s
 import argparse
 import itertools
 import random
+import re
 import sys
 import unittest
 from pathlib import Path
@@ -14,12 +15,14 @@ from pathlib import Path
 try:
     import cv2  # noqa: F401
     import numpy as np
+    import onnx  # noqa: F401
     import torch
 except ImportError as error:
     print(f"data code not tested: {error} (see training/README.md)")
     sys.exit(0)
 
 import real
+from import_onnx import convolutions, in_order, thinned
 from nets import Locator, Recognizer, decode_greedy, encode
 from stream import read_scenes, read_strips
 from train_locator import CELLS, KINDS, find_lines, letterbox, targets
@@ -65,6 +68,57 @@ class Texts(unittest.TestCase):
         codes = encode(Recognizer.alphabet)
         self.assertEqual(len(set(codes)), len(Recognizer.alphabet))
         self.assertNotIn(Recognizer.blank, codes)
+
+
+class Digits(unittest.TestCase):
+    def printed(self, text: str) -> np.ndarray:
+        """Half a line as the crops of real ones look, in OpenCV's own digits."""
+        pixels = np.full((96, 560), 190, np.uint8)
+        cv2.putText(pixels, text, (10, 70), cv2.FONT_HERSHEY_DUPLEX, 2.0, 30, 6, cv2.LINE_AA)
+        return pixels
+
+    def test_columns_are_those_of_the_likeliest_path(self):
+        log_probs = np.full((10, 4), -9.0)
+        for column, code in enumerate([0, 2, 2, 0, 0, 2, 0, 3, 3, 3]):
+            log_probs[column, code] = 0.0
+        self.assertEqual(real.columns_of(log_probs, [2, 2, 3]), [1.5, 5.0, 8.0])
+        # What the text lacks is passed over, what the columns lack is found where it costs least.
+        log_probs[5, 1] = -1.0
+        self.assertEqual(real.columns_of(log_probs, [2, 1, 3]), [1.5, 5.0, 8.0])
+
+    def test_digits_are_cut_where_they_stand(self):
+        (line,) = real.Digits([(self.printed("6205 8811"), "6205 8811")]).lines
+        self.assertEqual(set(line), set("62058") | set("1"))
+        ink = {digit: np.mean([(crop < 110).mean() for crop in crops]) for digit, crops in line.items()}
+        self.assertEqual(min(ink, key=ink.get), "1")
+        for crop in line["0"]:
+            columns = np.flatnonzero((crop < 110).any(axis=0))
+            self.assertLess(abs(columns.mean() / crop.shape[1] - 0.5), 0.15, "the digit is in the middle of its crop")
+
+    def test_dates_say_what_their_text_says(self):
+        digits = real.Digits([(self.printed(text), text) for text in ("0123 4567", "8901 2345")])
+        texts = set()
+        for seed in range(150):
+            pixels, text = digits.date(random.Random(seed))
+            self.assertRegex(text, r"^((0[1-9]|1[0-2])/(20)?\d\d|20\d\d/(0[1-9]|1[0-2]))$")
+            self.assertEqual((pixels.shape[0], pixels.dtype), (40, np.uint8))
+            np.testing.assert_array_equal(pixels, digits.date(random.Random(seed))[0])
+            texts.add(re.sub(r"\d", "0", text))
+        self.assertEqual(texts, {"00/00", "00/0000", "0000/00"})
+
+
+class Thinning(unittest.TestCase):
+    def test_the_full_width_keeps_all_and_a_small_one_fits_its_network(self):
+        for name, kind in (("recognizer", Recognizer), ("locator", Locator)):
+            model, _ = convolutions(Path(__file__).parent / f"../models/{name}.onnx")
+            for (weight, bias), (kept, kept_bias) in zip(model, thinned(kind(), model), strict=True):
+                np.testing.assert_array_equal(kept, weight)
+                np.testing.assert_array_equal(kept_bias, bias)
+            small = kind("small").eval()
+            height, width = (kind.height, kind.width) if kind is Recognizer else (kind.size, kind.size)
+            order = in_order(small, torch.zeros(1, 1, height, width))
+            for (layer, _), (weight, bias) in zip(order, thinned(small, model), strict=True):
+                self.assertEqual((tuple(layer.weight.shape), layer.out_channels), (weight.shape, len(bias)))
 
 
 class Lines(unittest.TestCase):

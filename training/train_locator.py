@@ -177,6 +177,7 @@ def main():
     parser.add_argument("--synth", type=Path, required=True, help="the kahao-synth binary")
     parser.add_argument("--real", type=Path, help="folder with scenes/ and scenes.csv; without it only drawn scenes are used")
     parser.add_argument("--real-share", type=float, default=0.5, help="share of real scenes in a batch")
+    parser.add_argument("--size", choices=Locator.widths, default="full")
     parser.add_argument("--run", type=Path, default=Path("../run/locator"), help="folder of the checkpoint and log")
     parser.add_argument("--minutes", type=float, default=60, help="stop after this long")
     parser.add_argument("--lr", type=float, default=1e-3, help="learning rate at the start")
@@ -191,7 +192,7 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     half = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
-    net = Locator().to(device, memory_format=torch.channels_last)
+    net = Locator(args.size).to(device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.997), use_buffers=True
     )

@@ -72,6 +72,7 @@ def main():
         "--real", type=Path, help="folder with halves/, groups/ and their CSV files; without it only drawn strips are used"
     )
     parser.add_argument("--real-share", type=float, default=0.5, help="share of real strips in a batch")
+    parser.add_argument("--size", choices=Recognizer.widths, default="full")
     parser.add_argument("--run", type=Path, default=Path("../run/recognizer"), help="folder of the checkpoint and log")
     parser.add_argument("--minutes", type=float, default=90, help="stop after this long")
     parser.add_argument("--lr", type=float, default=1e-3, help="learning rate at the start")
@@ -88,7 +89,7 @@ def main():
     # bfloat16 with channels last: 2.3 times as fast as float32 on a CPU with AVX512-BF16 (LOG.md); elsewhere slower.
     half = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
-    net = Recognizer().to(device, memory_format=torch.channels_last)
+    net = Recognizer(args.size).to(device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
     )
