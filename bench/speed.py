@@ -4,7 +4,8 @@ Tesseract, in one run on the same cores; then pictures a second, memory, cold st
 ../peers/bin/python bench/speed.py target/release/kahao target/release/kahao-synth
 
 Needs OpenCV (whose JPEG decoder is libjpeg-turbo) for the sizes and the bare decoding; peers that are not installed (see
-bench/peers.py) are named and left out. Every picture is drawn, once, at 12 megapixels: other sizes are the same scenes.
+bench/peers.py) are named and left out. Every picture is drawn, once, at 12 megapixels, or given: other sizes are the same
+scenes at that length of the longer side.
 One thread reads unless a table says otherwise; `library` is what a picture takes inside the program. The service runs where
 only loopback exists.
 """
@@ -43,9 +44,9 @@ def draw(synth: Path, count: int, folder: Path) -> list[Path]:
     return sorted(folder.glob("*.jpg"))
 
 
-def resized(drawn: list[Path], side: int, ending: str, folder: Path) -> list[Path]:
+def resized(originals: list[Path], side: int, ending: str, folder: Path) -> list[Path]:
     folder.mkdir()
-    for path in drawn:
+    for path in originals:
         picture = cv2.imread(str(path))
         scale = side / max(picture.shape[:2])
         by = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
@@ -116,7 +117,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kahao", type=Path, help="the binary")
     parser.add_argument("synth", type=Path, help="the kahao-synth binary")
-    parser.add_argument("--count", type=int, default=12, help="drawn pictures (default: %(default)s)")
+    parser.add_argument("--pictures", type=Path, help="a folder with pictures to use instead of drawn ones")
+    parser.add_argument("--count", type=int, default=12, help="drawn pictures, or the first of the folder (default: %(default)s)")
     parser.add_argument("--peer-count", type=int, default=4, help="of these for the peers, 0 for no peers (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="the best of so many counts (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=20, help="of each HTTP run (default: %(default)s)")
@@ -126,15 +128,17 @@ def main():
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        drawn = draw(args.synth, args.count, folder / "drawn")
-        sets = {("JPEG", size): resized(drawn, side, "jpg", folder / size) for size, side in SIDES.items()}
+        if args.pictures:
+            originals, kind_of = service.pictures_in([args.pictures])[: args.count], "given"
+        else:
+            originals, kind_of = draw(args.synth, args.count, folder / "drawn"), "drawn"
+        sets = {("JPEG", size): resized(originals, side, "jpg", folder / size) for size, side in SIDES.items()}
         sets |= {
-            (kind, "1 MP"): resized(drawn, SIDES["1 MP"], end, folder / end) for kind, end in FORMATS.items() if end != "jpg"
+            (kind, "1 MP"): resized(originals, SIDES["1 MP"], end, folder / end) for kind, end in FORMATS.items() if end != "jpg"
         }
 
-        print(
-            f"{args.count} drawn pictures; milliseconds, median and 95th percentile, of each picture's best of {args.rounds}.\n"
-        )
+        milliseconds = f"milliseconds, median and 95th percentile, of each picture's best of {args.rounds}"
+        print(f"{len(originals)} {kind_of} pictures; {milliseconds}.\n")
         print("| format, size | bare decoding | kahao, library | in decodings |" + "".join(f" {name} |" for name in readers))
         print("|---|---|---|---|" + "---|" * len(readers))
         for (kind, size), pictures in sets.items():

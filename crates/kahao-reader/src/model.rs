@@ -145,20 +145,21 @@ mod tests {
     }
 
     #[test]
-    fn the_locator_runs_as_it_was_trained() {
-        check_parity(
-            "locator",
-            crate::LOCATOR,
-            include_bytes!("../../../testdata/parity/locator.bin"),
-            |logit| logit,
-        );
+    fn the_locators_run_as_they_were_trained() {
+        let as_is = |logit| logit;
+        let full = include_bytes!("../../../testdata/parity/locator.bin");
+        check_parity("locator", crate::LOCATOR, full, as_is);
+        let small = include_bytes!("../../../testdata/parity/locator-small.bin");
+        check_parity("locator-small", crate::SMALL_LOCATOR, small, as_is);
     }
 
     #[test]
-    fn the_recognizer_runs_as_it_was_trained() {
+    fn the_recognizers_run_as_they_were_trained() {
         // As probabilities: the logarithm of a hopeless symbol is large and its rounding harmless.
-        let file = include_bytes!("../../../testdata/parity/recognizer.bin");
-        check_parity("recognizer", crate::RECOGNIZER, file, f32::exp);
+        let full = include_bytes!("../../../testdata/parity/recognizer.bin");
+        check_parity("recognizer", crate::RECOGNIZER, full, f32::exp);
+        let small = include_bytes!("../../../testdata/parity/recognizer-small.bin");
+        check_parity("recognizer-small", crate::SMALL_RECOGNIZER, small, f32::exp);
     }
 
     #[test]
