@@ -58,7 +58,7 @@ const DATE_FORMS: [&[&str]; 3] = [
     &["01", DIGITS, "/", "12", "09", DIGITS, DIGITS],
     &["12", "09", DIGITS, DIGITS, "/", "01", DIGITS],
 ];
-/// A date that stands there with less than this probability changes no other's.
+/// A date that stands there with less than this probability counts for nothing and changes no other's.
 const DATE_SEEN: f32 = 0.02;
 
 /// A text that was chosen for a line.
@@ -194,8 +194,8 @@ fn layout(text: &str) -> f32 {
     if USUAL_GROUPS.contains(&groups.as_slice()) { GROUPS_USUAL } else { GROUPS_ODD }
 }
 
-/// The dates that a line says, each with the probability that it stands there, 0.5 or more; from left to right. Whatever
-/// stands around them: a short line's strip shows its neighbours too.
+/// The dates that a line may say, from left to right, each with the probability that it stands there, [`DATE_SEEN`] or more.
+/// Whatever stands around them: a short line's strip shows its neighbours too.
 pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Chosen<Expiry>> {
     let Some(spotter) = Spotter::new(log_probs, alphabet) else { return Vec::new() };
     let printed: Vec<(String, f32)> =
@@ -226,7 +226,7 @@ pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Cho
         }
     }
     let mut chosen: Vec<(usize, Chosen<Expiry>)> = Vec::new();
-    for (value, text, prob) in dates.into_iter().filter(|(.., prob)| *prob >= 0.5) {
+    for (value, text, prob) in dates.into_iter().filter(|(.., prob)| *prob >= DATE_SEEN) {
         let aligned = align(log_probs, alphabet, text, Around::Anything).unwrap_or_default();
         let Some(first) = aligned.first() else { continue };
         let at = first.columns.start;
@@ -408,6 +408,7 @@ mod tests {
         assert!(dates[0].prob > 0.95, "{}", dates[0].prob);
         // A digit of the date that cannot be told does.
         let dates = choose_dates(&columns(&alphabet(), "8 01/27", &[(6, '1', 0.45)]), &alphabet());
-        assert!((0.5..0.6).contains(&dates[0].prob), "{}", dates[0].prob);
+        let probs: Vec<_> = dates.iter().map(|date| (date.text.as_str(), date.prob)).collect();
+        assert!(matches!(probs[..], [("01/21", 0.4..0.5), ("01/27", 0.5..0.6)]), "{probs:?}");
     }
 }
