@@ -196,13 +196,21 @@ impl CardReader {
         Ok(cards)
     }
 
-    /// The number of a line of which the small networks are sure. Where they are not nothing of the picture is read: the
-    /// full ones may see other lines.
+    /// The number of a line, found by the small locator, of which the small recogniser or else the full one is sure. Where
+    /// neither is nothing of the picture is read: the full locator may see other lines.
     fn glance(&self, photo: &Photo, line: &TextLine) -> Result<Option<Number>, ReadError> {
-        let mut looks = Looks::default();
-        self.look(&self.small, photo, line.quad, &mut looks)?;
-        let number = looks.number(SURE_AT_A_GLANCE, &self.small.recognizer.alphabet, photo);
-        number.map(Some).ok_or(ReadError::NotLegible)
+        for networks in [&self.small, &self.full] {
+            let mut looks = Looks::default();
+            self.look(networks, photo, line.quad, &mut looks)?;
+            let number = looks.number(SURE_AT_A_GLANCE, &networks.recognizer.alphabet, photo);
+            if number.is_some() {
+                return Ok(number);
+            }
+            if looks.prob() < HOPELESS {
+                break;
+            }
+        }
+        Err(ReadError::NotLegible)
     }
 
     /// The number of a line with its quad in the photo; `None` when it is not legible.
@@ -620,6 +628,18 @@ mod tests {
             let cards = read_twice(&seen, &[(full.0, 1.0), (full.1, 1.0)]);
             let expected = (expected.0.replace(' ', ""), expected.1.map(str::to_owned));
             assert_eq!(facts(&cards), [expected], "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_the_full_recognizer_is_sure_of_is_not_located_again() {
+        let line = |sure| vec![drawn(NUMBER, 100.0, 200, "4539 5787 6362 1486", sure)];
+        for (small, full, read) in [(0.9, 1.0, true), (0.9, 0.9, false), (0.5, 1.0, false)] {
+            let blind = networks(usize::MAX, &to_thumbnail(), line(full));
+            let reader = reader(networks(0, &to_thumbnail(), line(small)), blind);
+            let reading = reader.read(&picture(&line(1.0)));
+            let expected = read.then(|| vec![("4539578763621486".to_owned(), None)]);
+            assert_eq!(reading.ok().map(|cards| facts(&cards)), expected, "{small} and {full}");
         }
     }
 
