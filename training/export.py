@@ -69,8 +69,10 @@ def main():
     path = args.models / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # Strips of short lines are narrower.
+        free = {"pixels": {3: "width"}, "output": {1: "columns"}} if isinstance(net, Recognizer) else {}
         torch.onnx.export(net, torch.zeros(1, 1, height, width), path, opset_version=17, dynamo=False,
-                          input_names=["pixels"], output_names=["output"])  # fmt: skip
+                          input_names=["pixels"], output_names=["output"], dynamic_axes=free)  # fmt: skip
     model = onnx.load(path)
     onnx.helper.set_model_props(model, metadata_of(net, args.note, state["step"]))
     onnx.save(model, path)

@@ -276,7 +276,7 @@ impl CardReader {
         looks.extend(dates_on(&self.full.recognizer, photo, &again)?);
         // The first look misses no date, on 34 real cards, but tells the small ones' corners badly.
         if unsure(looks.iter().map(DateLook::prob).fold(0.0, f32::max)) {
-            let near = self.full.locator.look_for_dates(photo, number)?;
+            let near = self.small.locator.look_for_dates(photo, number)?;
             looks.extend(dates_on(&self.full.recognizer, photo, &below(&near))?);
         }
         // Of several looks at one line the surest counts.
@@ -436,10 +436,10 @@ mod tests {
         Drawn { kind, quad, grey, text, sure }
     }
 
-    /// What a recogniser of 80 columns gives for a text.
-    fn columns(text: &str, sure: f32) -> Vec<f32> {
+    /// What a recogniser gives for a text in so many columns.
+    fn columns(count: usize, text: &str, sure: f32) -> Vec<f32> {
         let mut values = Vec::new();
-        for column in 0..80 {
+        for column in 0..count {
             let mut probs = [1e-7f32; 13];
             match text.chars().nth(column / 2).filter(|_| column % 2 == 1).and_then(|c| SYMBOLS.find(c)) {
                 Some(at) => {
@@ -461,10 +461,12 @@ mod tests {
         let locator =
             locator(move |_| votes(if looks.fetch_add(1, Ordering::Relaxed) == look { &seen } else { &[] }));
         let recognizer = recognizer(move |strip: &[f32]| {
+            let width = strip.len() / 32;
             // A quarter from the left: a date's strip goes on beside it.
-            let grey = strip[16 * 320 + 80];
+            let grey = strip[16 * width + 80];
             let line = lines.iter().find(|line| (f32::from(line.grey) - grey).abs() < 2.0);
-            line.map_or_else(|| columns("", 1.0), |line| columns(line.text, line.sure))
+            let (text, sure) = line.map_or(("", 1.0), |line| (line.text, line.sure));
+            columns(width / 4, text, sure)
         });
         Networks { locator, recognizer }
     }

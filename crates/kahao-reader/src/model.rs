@@ -12,9 +12,10 @@ use rten_tensor::prelude::*;
 
 use crate::{LoadError, ReadError};
 
-/// A network with one input and one output of fixed shapes. Tests put fakes in its place.
+/// A network with one input and one output. Tests put fakes in its place.
 pub(crate) trait Model: Send + Sync {
-    /// `pixels` are grey, 0 to 255, row-major, of the size that the metadata tells. The output is row-major.
+    /// `pixels` are grey, 0 to 255, row-major, of the height that the metadata tells and at most its width. The output is
+    /// row-major.
     fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ReadError>;
 }
 
@@ -53,14 +54,35 @@ impl Metadata {
     }
 }
 
-/// Loads a model that lies in the binary into rten; its input must be 1 x 1 x `height` x `width` as its metadata says.
+/// Size of a network's inputs, px.
+#[derive(Clone, Copy)]
+struct InputSize {
+    height: usize,
+    /// The most of it.
+    width: usize,
+}
+
+impl InputSize {
+    fn of(metadata: &Metadata) -> Result<Self, LoadError> {
+        Ok(Self { height: metadata.number("height")?, width: metadata.number("width")? })
+    }
+
+    /// Batch, channels, height and width of an input of so many pixels.
+    fn shape(self, pixels: usize) -> Result<[usize; 4], ReadError> {
+        let width = pixels / self.height;
+        let fits = (1..=self.width).contains(&width) && width * self.height == pixels;
+        fits.then_some([1, 1, self.height, width]).ok_or(ReadError::Model)
+    }
+}
+
+/// Loads a model that lies in the binary into rten.
 pub(crate) fn load(name: &'static str, file: &'static [u8]) -> Result<(Box<dyn Model>, Metadata), LoadError> {
     let engine =
         Engine::load_static_slice(file).map_err(|error| LoadError { name, reason: error.to_string() })?;
     let fields = engine.metadata().fields().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let metadata = Metadata { name, fields };
-    let shape = [1, 1, metadata.number("height")?, metadata.number("width")?];
-    Ok((Box::new(Rten { engine, shape }), metadata))
+    let size = InputSize::of(&metadata)?;
+    Ok((Box::new(Rten { engine, size }), metadata))
 }
 
 /// A model whose output a test computes.
@@ -76,7 +98,7 @@ impl<F: Fn(&[f32]) -> Vec<f32> + Send + Sync> Model for Fake<F> {
 
 struct Rten {
     engine: Engine,
-    shape: [usize; 4],
+    size: InputSize,
 }
 
 thread_local! {
@@ -86,7 +108,8 @@ thread_local! {
 
 impl Model for Rten {
     fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ReadError> {
-        let input = NdTensorView::try_from_data(self.shape, pixels).map_err(|_| ReadError::Model)?;
+        let input = NdTensorView::try_from_data(self.size.shape(pixels.len())?, pixels)
+            .map_err(|_| ReadError::Model)?;
         let options = RunOptions::default().with_thread_pool(Some(OWN_THREAD.with(Arc::clone)));
         let output = self.engine.run_one(input.into(), Some(options)).map_err(|_| ReadError::Model)?;
         let tensor = output.into_tensor::<f32>().ok_or(ReadError::Model)?;
@@ -163,8 +186,17 @@ mod tests {
     }
 
     #[test]
+    fn a_recognizer_takes_shorter_strips() {
+        let (model, _) = load("recognizer", crate::RECOGNIZER).unwrap();
+        let classes = model.run(&[0.0; 32 * 320]).unwrap().len() / 80;
+        assert_eq!(model.run(&[0.0; 32 * 184]).unwrap().len(), 46 * classes);
+    }
+
+    #[test]
     fn an_input_of_the_wrong_size_is_refused() {
         let (model, _) = load("recognizer", crate::RECOGNIZER).unwrap();
-        assert_eq!(model.run(&[0.0; 7]), Err(ReadError::Model));
+        for pixels in [0, 7, 32 * 320 + 1, 32 * 324] {
+            assert_eq!(model.run(&vec![0.0; pixels]), Err(ReadError::Model), "{pixels}");
+        }
     }
 }

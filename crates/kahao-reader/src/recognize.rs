@@ -10,11 +10,11 @@ pub(crate) struct Recognizer {
     model: Box<dyn Model>,
     /// Its classes.
     pub(crate) alphabet: Alphabet,
-    /// Size of the strips it takes, px.
+    /// Of the strips it takes at most, px.
     pub(crate) width: usize,
-    /// See `width`.
+    /// Of the strips it takes, px.
     pub(crate) height: usize,
-    columns: usize,
+    stride: usize,
 }
 
 impl Recognizer {
@@ -28,14 +28,14 @@ impl Recognizer {
         if stride == 0 || width == 0 || height == 0 {
             return Err(metadata.fault("its width, height or stride is 0".to_owned()));
         }
-        Ok(Self { model, alphabet, width, height, columns: width / stride })
+        Ok(Self { model, alphabet, width, height, stride })
     }
 
-    /// The strip must have the recogniser's `width` and `height`.
+    /// The strip must have the recogniser's `height` and at most its `width`.
     pub(crate) fn recognize(&self, strip: &Strip) -> Result<LogProbs, ReadError> {
         let pixels: Vec<f32> = strip.pixels.iter().map(|&grey| f32::from(grey)).collect();
         let output = self.model.run(&pixels)?;
-        LogProbs::new(self.columns, self.alphabet.classes(), output).ok_or(ReadError::Model)
+        LogProbs::new(strip.width / self.stride, self.alphabet.classes(), output).ok_or(ReadError::Model)
     }
 }
 
@@ -63,7 +63,7 @@ mod tests {
             assert_eq!(pixels, (0..16).map(|grey| (grey * 17) as f32).collect::<Vec<_>>());
             given.clone()
         };
-        let strip = Strip { pixels: (0..16).map(|grey| grey * 17).collect() };
+        let strip = Strip { pixels: (0..16).map(|grey| grey * 17).collect(), width: 8 };
         let log_probs = recognizer(network, &FIELDS).unwrap().recognize(&strip).unwrap();
         assert_eq!(Some(log_probs), LogProbs::new(2, 4, answer));
     }
@@ -72,7 +72,7 @@ mod tests {
     fn an_output_of_the_wrong_size_is_the_models_fault() {
         for values in [0, 7, 9] {
             let recognizer = recognizer(move |_| vec![-1.0; values], &FIELDS).unwrap();
-            let reading = recognizer.recognize(&Strip { pixels: vec![0; 16] });
+            let reading = recognizer.recognize(&Strip { pixels: vec![0; 16], width: 8 });
             assert_eq!(reading.err(), Some(ReadError::Model), "{values}");
         }
     }

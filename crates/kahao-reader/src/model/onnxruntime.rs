@@ -7,7 +7,7 @@ use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::TensorRef;
 
-use super::{Metadata, Model};
+use super::{InputSize, Metadata, Model};
 use crate::{LoadError, ReadError};
 
 /// ONNX Runtime, loaded; there is one in a process.
@@ -36,9 +36,9 @@ impl Runtime {
             .map_err(|error| LoadError { name, reason: error.to_string() })?;
         let fields = fields(&session).map_err(|error| LoadError { name, reason: error.to_string() })?;
         let metadata = Metadata { name, fields };
-        let shape = [1, 1, metadata.number("height")?, metadata.number("width")?];
+        let size = InputSize::of(&metadata)?;
         let environment = self.environment.clone();
-        Ok((Box::new(Sessions { environment, file, shape, idle: Mutex::new(vec![session]) }), metadata))
+        Ok((Box::new(Sessions { environment, file, size, idle: Mutex::new(vec![session]) }), metadata))
     }
 }
 
@@ -57,26 +57,27 @@ fn fields(session: &Session) -> ort::Result<Vec<(String, String)>> {
 struct Sessions {
     environment: Environment,
     file: &'static [u8],
-    shape: [usize; 4],
+    size: InputSize,
     idle: Mutex<Vec<Session>>,
 }
 
 impl Model for Sessions {
     fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ReadError> {
+        let shape = self.size.shape(pixels.len())?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut session = match idle {
             Some(session) => session,
             None => session(&self.environment, self.file).map_err(|_| ReadError::Model)?,
         };
-        let output = self.run_in(&mut session, pixels).map_err(|_| ReadError::Model);
+        let output = self.run_in(&mut session, shape, pixels).map_err(|_| ReadError::Model);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
         output
     }
 }
 
 impl Sessions {
-    fn run_in(&self, session: &mut Session, pixels: &[f32]) -> ort::Result<Vec<f32>> {
-        let input = TensorRef::from_array_view((self.shape, pixels))?;
+    fn run_in(&self, session: &mut Session, shape: [usize; 4], pixels: &[f32]) -> ort::Result<Vec<f32>> {
+        let input = TensorRef::from_array_view((shape, pixels))?;
         let outputs = session.run(ort::inputs![input])?;
         let (_, values) = outputs[0].try_extract_tensor::<f32>()?;
         Ok(values.to_vec())
