@@ -44,7 +44,7 @@ command -v cc >/dev/null || packages+=(gcc libc6-dev)
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
 install "${packages[@]}" || true
 # For the stores: our own throw-away instances are run, those of the packages are not started.
-RUNLEVEL=1 install postgresql redis-server nginx-light || true
+RUNLEVEL=1 install postgresql redis-server nginx-light openssl || true
 for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/fmt/rustfmt}"
 done

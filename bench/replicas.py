@@ -109,7 +109,7 @@ class Replicas:
         self.binary, self.away_s = binary, away_s
         self.postgres, self.redis = stack.postgres(), stack.redis()
         self.database = self.postgres.url
-        options = ["--redis", self.redis.url, "--trusted-proxy", "127.0.0.1/32"]
+        options = ["--redis", self.redis.tls_url, "--trusted-proxy", "127.0.0.1/32"]
         # Both at once, on an empty database.
         self.both = [stack.kahao(binary, name, self.database, *options).spawn() for name in ("a", "b")]
         for replica in self.both:

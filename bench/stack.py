@@ -87,6 +87,7 @@ class Stack:
     def __enter__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="kahao-stack-"))
         self.folder.chmod(0o711)
+        self.ca = self.folder / "ca.pem"
         self.servers = []
         return self
 
@@ -100,6 +101,24 @@ class Stack:
         self.servers.append(server)
         return server
 
+    def certificate(self, owner=None):
+        """Files of a certificate for localhost and of its key, from an authority of this stack's own."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        folder.chmod(0o711)
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        request = lambda *arguments: subprocess.run(  # noqa: E731
+            ["openssl", "req", "-x509", *curve, *map(str, arguments)], check=True, capture_output=True)
+        issuer = self.folder / "ca.key"
+        if not self.ca.exists():
+            request("-subj", "/CN=kahao-stack", "-keyout", issuer, "-out", self.ca)
+        files = folder / "server.pem", folder / "server.key"
+        names = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        request("-subj", "/CN=localhost", *names, "-CA", self.ca, "-CAkey", issuer, "-out", files[0], "-keyout", files[1])
+        if owner:
+            for file in files:
+                shutil.chown(file, owner)
+        return files
+
     def postgres(self):
         data, port = self.folder / "postgres", free_port()
         data.mkdir(mode=0o700)
@@ -111,16 +130,26 @@ class Stack:
             user = ["setpriv", "--reuid=nobody", "--clear-groups"]
         init = [find("initdb"), "-D", data, "-U", "kahao", "-A", "scram-sha-256", f"--pwfile={password}", "--no-sync"]
         subprocess.run([*user, *init], check=True, stdout=subprocess.DEVNULL, cwd="/")
-        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        # Over TLS alone, as one would in earnest.
+        (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        certificate, key = self.certificate("nobody" if user else None)
+        settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "ssl=on"]
+        settings += [f"ssl_cert_file={certificate}", f"ssl_key_file={key}"]
+        options = [word for setting in settings for word in ("-c", setting)]
         server = self.add("postgres", [*user, find("postgres"), "-D", data, "-p", port, *options], port)
-        server.url = f"postgres://kahao:test@127.0.0.1:{port}/postgres"
+        server.url = f"postgres://kahao:test@localhost:{port}/postgres?sslmode=verify-full&sslrootcert={self.ca}"
         return server.start()
 
     def redis(self):
-        port = free_port()
+        port, tls_port = free_port(), free_port()
+        certificate, key = self.certificate()
         command = [find("redis-server"), "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", self.folder]
+        command += ["--tls-port", tls_port, "--tls-cert-file", certificate, "--tls-key-file", key]
+        command += ["--tls-ca-cert-file", self.ca, "--tls-auth-clients", "no"]
         server = self.add("redis", command, port)
         server.url = f"redis://127.0.0.1:{port}"
+        # For a kahao of this stack, which trusts the stack's authority.
+        server.tls_url = f"rediss://localhost:{tls_port}"
         return server.start()
 
     def nginx(self, replicas):
@@ -149,7 +178,7 @@ class Stack:
     def kahao(self, binary, name, database, *options):
         port = free_port()
         command = [binary, "serve", "--listen", f"127.0.0.1:{port}", "--database", database, "--drain-s", 0, *options]
-        return self.add(f"kahao-{name}", command, port, environment())
+        return self.add(f"kahao-{name}", command, port, {**environment(), "SSL_CERT_FILE": str(self.ca)})
 
 
 def environment():

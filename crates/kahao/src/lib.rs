@@ -72,8 +72,21 @@ enum Command {
 /// The command line; errors go to standard error in one sentence.
 pub fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
-        eprintln!("kahao: {error:#}");
+        eprintln!("kahao: {}", sentence(&error));
         ExitCode::from(2)
+    })
+}
+
+/// An error with its causes; what the text of one already says of the next is said once.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
+        if said.is_empty() {
+            cause
+        } else if said.contains(&cause) {
+            said
+        } else {
+            format!("{said}: {cause}")
+        }
     })
 }
 
@@ -125,5 +138,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_error_says_each_cause_once() {
+        // sqlx's errors repeat their source, anyhow's contexts do not.
+        let cause = || anyhow::anyhow!("no such file");
+        let repeats = cause().context("cannot connect: no such file").context("the database failed");
+        assert_eq!(sentence(&repeats), "the database failed: cannot connect: no such file");
+        assert_eq!(sentence(&cause().context("cannot start")), "cannot start: no such file");
     }
 }
