@@ -106,8 +106,11 @@ class Stack:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         folder.chmod(0o711)
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-        request = lambda *arguments: subprocess.run(  # noqa: E731
-            ["openssl", "req", "-x509", *curve, *map(str, arguments)], check=True, capture_output=True)
+
+        def request(*arguments):
+            command = ["openssl", "req", "-x509", *curve, *map(str, arguments)]
+            subprocess.run(command, check=True, capture_output=True)
+
         issuer = self.folder / "ca.key"
         if not self.ca.exists():
             request("-subj", "/CN=kahao-stack", "-keyout", issuer, "-out", self.ca)
