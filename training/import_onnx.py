@@ -21,7 +21,7 @@ from torch import nn
 import train_locator
 import train_recognizer
 from nets import Locator, Recognizer
-from train_recognizer import save
+from trainer import save
 
 BATCHES, BATCH = 8, 64
 SHAPES = {Recognizer: (Recognizer.height, Recognizer.width), Locator: (Locator.size, Locator.size)}
