@@ -17,7 +17,7 @@ from torch.utils.data import IterableDataset
 import real
 from nets import Locator
 from stream import read_scenes
-from trainer import parser_of, train
+from trainer import arguments, train
 
 CELLS = Locator.size // Locator.stride
 KINDS = len(Locator.kinds)
@@ -137,25 +137,25 @@ def loss_of(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return bce + dice.mean() + votes.sum() / len(output) / 8
 
 
-def prepare_validation(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
+def held_out(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Held-out real scenes upright, in quarter turns, and at any angle."""
     rng = random.Random(0)
-    held_out = []
+    scenes = []
     for pixels, quad in real.load_scenes(folder, validation=True):
-        held_out.append(("upright", letterbox(pixels), quad))
+        scenes.append(("upright", letterbox(pixels), quad))
         turn = 90.0 * rng.randint(1, 3)
-        held_out.append(("quarter", *real.warp_scene(pixels, quad, Locator.size, rng, turn)))
-        held_out.append(("any", *real.warp_scene(pixels, quad, Locator.size, rng, rng.uniform(0, 360))))
-    return held_out
+        scenes.append(("quarter", *real.warp_scene(pixels, quad, Locator.size, rng, turn)))
+        scenes.append(("any", *real.warp_scene(pixels, quad, Locator.size, rng, rng.uniform(0, 360))))
+    return scenes
 
 
-def validate(net: Locator, held_out) -> str:
+def validate(net: Locator, scenes) -> str:
     """Share of lines whose four corners all lie within 0.7 line heights along and 0.4 across, by kind of turn."""
     net.eval()
     found, total = {}, {}
     with torch.no_grad():
-        for start in range(0, len(held_out), 32):
-            part = held_out[start : start + 32]
+        for start in range(0, len(scenes), 32):
+            part = scenes[start : start + 32]
             output = net(torch.from_numpy(np.stack([p for _, p, _ in part])).unsqueeze(1).float()).float().numpy()
             for (turn, _, quad), out in zip(part, output, strict=True):
                 lines = [line for line in find_lines(out) if line[0] == 0]
@@ -172,10 +172,7 @@ def validate(net: Locator, held_out) -> str:
 
 
 def main():
-    parser = parser_of(__doc__, "locator", Locator.widths, minutes=60, lr_end=2e-5, batch=16)
-    args = parser.parse_args()
-    if not args.synth:
-        parser.error("--synth is needed: nobody labelled the dates of real scenes")
+    args = arguments(__doc__, "locator", Locator.widths, needs_drawn=True, minutes=60, lr_end=2e-5, batch=16)
     train(
         args,
         Locator(args.size),
@@ -183,7 +180,7 @@ def main():
         lambda seed: MixedScenes(args.synth, args.real, args.real_share, seed),
         collate,
         loss_of,
-        lambda: prepare_validation(args.real) if args.real else [],
+        held_out,
         validate,
     )
 

@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset
 import real
 from nets import Recognizer, decode_greedy, encode
 from stream import read_strips
-from trainer import parser_of, train
+from trainer import arguments, train
 
 
 class MixedStrips(IterableDataset):
@@ -75,7 +75,7 @@ def validate(net: Recognizer, strips: list[tuple[np.ndarray, str]]) -> str:
 
 
 def main():
-    args = parser_of(__doc__, "recognizer", Recognizer.widths, minutes=90, lr_end=1e-3, batch=64).parse_args()
+    args = arguments(__doc__, "recognizer", Recognizer.widths, needs_drawn=False, minutes=90, lr_end=1e-3, batch=64)
     share = args.real_share if args.real else 0.0
     share = share if args.synth else 1.0
     train(
@@ -85,7 +85,7 @@ def main():
         lambda seed: MixedStrips(args.synth, args.real, share, seed),
         collate,
         loss_of,
-        lambda: held_out(args.real) if args.real else [],
+        held_out,
         validate,
     )
 

@@ -11,10 +11,11 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 
-def parser_of(doc: str, name: str, sizes, *, minutes: float, lr_end: float, batch: int) -> argparse.ArgumentParser:
-    """The options of the training of the network `name` with some of its defaults."""
+def arguments(doc: str, name: str, sizes, *, needs_drawn: bool, minutes: float, lr_end: float, batch: int) -> argparse.Namespace:
+    """The command line of the training of the network `name`, with some of its defaults."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--synth", type=Path, help="the kahao-synth binary; without it only real pictures are used")
+    without = "" if needs_drawn else "; without it only real pictures are used"
+    parser.add_argument("--synth", type=Path, required=needs_drawn, help=f"the kahao-synth binary{without}")
     parser.add_argument("--real", type=Path, help="folder of real training data; without it only drawn pictures are used")
     parser.add_argument("--real-share", type=float, default=0.5, help="share of real pictures in a batch")
     parser.add_argument("--size", choices=sizes, default="full")
@@ -26,7 +27,7 @@ def parser_of(doc: str, name: str, sizes, *, minutes: float, lr_end: float, batc
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--smoke", action="store_true", help="a few steps to see that everything runs and the loss falls")
-    return parser
+    return parser.parse_args()
 
 
 def train(
@@ -36,12 +37,12 @@ def train(
     data_of: Callable[[int], IterableDataset],
     collate: Callable,
     loss_of: Callable,
-    prepare: Callable[[], list],
+    held_out_of: Callable[[Path], list],
     validate: Callable[[nn.Module, list], str],
 ):
     """Trains `net` and keeps its weights averaged with `decay`. `data_of` a seed gives endless samples, which `collate` makes
-    a batch: the pixels, then what `loss_of` takes after the network's output. `prepare` gives the held-out samples, on which
-    `validate` says how good the averaged network is."""
+    a batch: the pixels, then what `loss_of` takes after the network's output. `held_out_of` the folder of real
+    data gives the samples on which `validate` says how good the averaged network is."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -71,7 +72,7 @@ def train(
         )
     )
     # Not before the worker has been forked: the threads that OpenCV may start here would be missing there.
-    held_out = prepare()
+    held_out = held_out_of(args.real) if args.real else []
     net.train()
     begun = last_save = time.monotonic()
     first_loss = mean_loss = None

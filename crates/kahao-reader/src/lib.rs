@@ -263,13 +263,14 @@ impl CardReader {
     ) -> Result<Vec<FieldReading<Expiry>>, ReadError> {
         let unit = Quad::rect(0.0, 0.0, 1.0, 1.0);
         let Some(to_number) = Homography::from_quads(number, &unit) else { return Ok(Vec::new()) };
-        let below = |line: &&TextLine| {
+        let is_below = |quad: &Quad| {
             // In the number's own frame, one unit is its height: dates stand up to about five below it.
-            let Point { x, y } = to_number.apply(line.quad.centre());
+            let Point { x, y } = to_number.apply(quad.centre());
             (-0.2..1.2).contains(&x) && (1.0..6.0).contains(&y)
         };
-        let below =
-            |lines: &[TextLine]| -> Vec<Quad> { lines.iter().filter(below).map(|line| line.quad).collect() };
+        let below = |lines: &[TextLine]| -> Vec<Quad> {
+            lines.iter().map(|line| line.quad).filter(is_below).collect()
+        };
         let unsure = |prob: f32| (DATE_HOPELESS..SURE).contains(&prob);
         let mut looks = dates_on(&self.small.recognizer, photo, &below(lines))?;
         let again: Vec<_> = looks.iter().filter(|look| unsure(look.prob())).map(|look| look.quad).collect();
