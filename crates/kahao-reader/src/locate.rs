@@ -1,10 +1,6 @@
 //! Photo -> the text lines that matter (card numbers, expiry dates) as quads whose first corner is the text's own top-left.
 //! The network sees a thumbnail; a line that is small or steep in it gets a second look, close and upright.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-
 use crate::geometry::{Homography, Point, Quad};
 use crate::model::{Metadata, Model};
 use crate::photo::Photo;
@@ -168,32 +164,14 @@ impl Locator {
 
     /// The photo scaled into the top-left of a black square, and the way back.
     fn letterbox(&self, photo: &Photo) -> Result<(Vec<f32>, Homography), ReadError> {
-        let scale = self.size as f32 / photo.width().max(photo.height()) as f32;
-        let side = |length: usize| ((length as f32 * scale).round() as u32).clamp(1, self.size as u32);
-        let (width, height) = (side(photo.width()), side(photo.height()));
-        // The typed calls compile for grey alone; the others for every kind of pixel, which takes two minutes.
-        let source =
-            TypedImageRef::<U8>::from_buffer(photo.width() as u32, photo.height() as u32, photo.pixels());
-        let mut thumbnail = TypedImage::<U8>::new(width, height);
-        // Convolution averages over all that a thumbnail pixel covers, as the training pictures were scaled.
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        let resized = source
-            .ok()
-            .and_then(|source| Resizer::new().resize_typed(&source, &mut thumbnail, &options).ok());
-        resized.ok_or(ReadError::Model)?;
+        let (thumbnail, width, to_photo) = photo.thumbnail(self.size).ok_or(ReadError::Model)?;
         let mut square = vec![0.0; self.size * self.size];
-        for (to, from) in
-            square.chunks_exact_mut(self.size).zip(thumbnail.pixels().chunks_exact(width as usize))
-        {
+        for (to, from) in square.chunks_exact_mut(self.size).zip(thumbnail.chunks_exact(width)) {
             for (to, from) in to.iter_mut().zip(from) {
-                *to = f32::from(from.0);
+                *to = f32::from(*from);
             }
         }
-        let back = Homography::scaling(
-            photo.width() as f64 / f64::from(width),
-            photo.height() as f64 / f64::from(height),
-        );
-        Ok((square, back))
+        Ok((square, to_photo))
     }
 
     /// Lines in thumbnail pixels. Cells of a kind that touch form a line; each cell's vote for a corner weighs the more
