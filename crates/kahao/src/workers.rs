@@ -102,6 +102,7 @@ struct Jobs {
     running: usize,
     closed: bool,
     offered: Offered,
+    /// Pictures that were read.
     readings: u32,
     /// Of the last pictures; zero before the first.
     mean_reading: Duration,
@@ -114,9 +115,10 @@ struct Offered {
 }
 
 impl Offered {
-    fn fade(&mut self) {
+    fn add(&mut self, reading: Duration) {
         let now = Instant::now();
         self.seconds *= (-(now - self.at).as_secs_f64() / OFFERED_OVER.as_secs_f64()).exp();
+        self.seconds += reading.as_secs_f64();
         self.at = now;
     }
 
@@ -172,8 +174,8 @@ impl Workers {
     /// that is offered.
     pub(crate) fn check_room(&self) -> Result<(), WorkError> {
         let mut jobs = self.queue.lock();
-        jobs.offered.fade();
-        jobs.offered.seconds += jobs.mean_reading.as_secs_f64();
+        let reading = jobs.mean_reading;
+        jobs.offered.add(reading);
         self.queue.check_room(&mut jobs)
     }
 
@@ -214,11 +216,10 @@ impl Queue {
     fn check_room(&self, jobs: &mut Jobs) -> Result<(), WorkError> {
         let soon = BURST_WAIT.as_micros() / jobs.mean_reading.as_micros().max(1);
         let soon = self.threads.saturating_mul(usize::try_from(soon).unwrap_or(usize::MAX).max(1));
-        let places = self.places.min(if jobs.offered.load(self.threads) < 1.0 {
-            soon
-        } else {
-            soon.min(self.threads.saturating_mul(LASTING_PLACES_PER_WORKER))
-        });
+        let mut places = self.places.min(soon);
+        if jobs.offered.load(self.threads) >= 1.0 {
+            places = places.min(self.threads.saturating_mul(LASTING_PLACES_PER_WORKER));
+        }
         let is_full = |jobs: &Jobs| jobs.waiting.len() + jobs.running >= self.threads + places;
         if is_full(jobs) {
             // Those whose callers have given up take no place.
