@@ -96,7 +96,7 @@ impl CardReader {
     }
 
     /// The same, its networks run by ONNX Runtime from this library (`libonnxruntime.so`), on the first CUDA device if
-    /// `cuda`. A process loads one library; where several are named, the first stays.
+    /// `cuda`. A process loads one library; a second, elsewhere, is refused.
     #[cfg(feature = "onnxruntime")]
     pub fn with_onnxruntime(library: &std::path::Path, cuda: bool) -> Result<Self, LoadError> {
         let runtime = model::onnxruntime::Runtime::open(library, cuda)?;
