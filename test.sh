@@ -207,7 +207,7 @@ drawn=$(mktemp -d)
 trap 'rm -rf "$drawn"' EXIT
 "$built/kahao-synth" draw --seed 20261124 --count 60 --out "$drawn/cards"
 "$built/kahao-synth" draw --seed 20261124 --count 30 --decoys --out "$drawn/decoys"
-"$built/kahao" eval "$drawn/cards/labels.csv" --min-right 0.75
+"$built/kahao" eval "$drawn/cards/labels.csv" --min-right 0.75 --min-holder 0.5
 "$built/kahao" eval "$drawn/decoys/labels.csv" --min-unread 1
 
 step "deployment"
@@ -243,6 +243,8 @@ if [ -n "$trainer" ]; then
         "$trainer" test_data.py --synth "$built/kahao-synth"
         "$trainer" train_recognizer.py --smoke --batch 24 --synth "$built/kahao-synth"
         "$trainer" train_locator.py --smoke --batch 8 --synth "$built/kahao-synth"
+        "$trainer" train_holder.py recognizer --smoke --batch 24 --synth "$built/kahao-synth"
+        "$trainer" train_holder.py locator --smoke --batch 24 --synth "$built/kahao-synth"
     )
 else
     skip "training code" "no Python with torch, cv2 and numpy (set KAHAO_PYTHON, or see training/README.md)"

@@ -3,9 +3,9 @@
 python3 bench/soak.py target/release/kahao PICTURE_FOLDER... --count 20000
 
 The folders hold pictures of any format and size (`kahao-synth draw`, bench/mixed.py). Fails when resident memory rises to
-more than 5 % above its most in the first 2,000 requests, or more files are open at the end than ever in them. Runs where only loopback
-exists; needs Linux and nothing but the standard library. The service gets the allocator's settings that the image and the
-systemd unit give it, unless others are set here.
+more than 5 % above its most in the first 2,000 requests, or more files are open at the end than ever in them. Runs where only
+loopback exists; needs Linux and nothing but the standard library. The service gets the allocator's settings that the image and
+the systemd unit give it, unless others are set here.
 """
 
 import argparse

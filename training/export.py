@@ -14,13 +14,19 @@ import numpy as np
 import onnx
 import torch
 
-from nets import Locator, Recognizer
+from nets import HolderLocator, HolderRecognizer, Locator, Recognizer
 from stream import read_scenes, read_strips
 from train_locator import letterbox
 
 # A pair of drawn inputs is enough to see a difference between engines.
 PARITY_COUNT = 2
 PARITY_SEED = 987_654_321
+NETS = {
+    "recognizer": Recognizer,
+    "locator": Locator,
+    "recognizer-holder": HolderRecognizer,
+    "locator-holder": HolderLocator,
+}
 
 
 def metadata_of(net, note: str, step: int) -> dict[str, str]:
@@ -40,15 +46,57 @@ def metadata_of(net, note: str, step: int) -> dict[str, str]:
 
 
 def parity_inputs(net, synth: Path) -> np.ndarray:
-    drawn = read_strips(synth, PARITY_SEED) if isinstance(net, Recognizer) else read_scenes(synth, PARITY_SEED)
+    is_of_holder = isinstance(net, HolderLocator | HolderRecognizer)
+    if isinstance(net, Recognizer):
+        drawn = read_strips(synth, PARITY_SEED, "holder-strips" if is_of_holder else "strips")
+    else:
+        drawn = read_scenes(synth, PARITY_SEED, of="holder-looks" if is_of_holder else "scenes")
     pictures = [next(drawn)[0] for _ in range(PARITY_COUNT)]
     return np.stack(pictures if isinstance(net, Recognizer) else [letterbox(p) for p in pictures])
 
 
+def steps_of(weights: np.ndarray) -> np.ndarray:
+    """For each output channel the step at which its weights are whole numbers from -127 to 127."""
+    largest = np.abs(weights).reshape(len(weights), -1).max(axis=1)
+    return np.where(largest > 0, largest / 127, 1).astype(np.float32)
+
+
+def round_weights(net: torch.nn.Module):
+    """Folds the batch normalisations into the convolutions and rounds these to whole steps."""
+    for block in net.modules():
+        if isinstance(block, torch.nn.Sequential) and isinstance(block[0], torch.nn.Conv2d):
+            block[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(block[0], block[1])
+            block[1] = torch.nn.Identity()
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            step = torch.from_numpy(steps_of(layer.weight.detach().numpy()))[:, None, None, None]
+            layer.weight.data = torch.round(layer.weight.data / step) * step
+
+
+def pack_weights(model: onnx.ModelProto):
+    """Stores the convolutions' weights, rounded before, as bytes with a step for each channel: a quarter of the size. The
+    engines multiply them out when they load the model (ONNX operator DequantizeLinear)."""
+    packed, others = [], []
+    for tensor in model.graph.initializer:
+        weights = onnx.numpy_helper.to_array(tensor)
+        if weights.ndim != 4:
+            others.append(tensor)
+            continue
+        step = steps_of(weights)
+        whole = np.round(weights / step[:, None, None, None]).astype(np.int8)
+        names = [f"{tensor.name}.whole", f"{tensor.name}.step"]
+        others += [onnx.numpy_helper.from_array(part, name) for part, name in zip((whole, step), names, strict=True)]
+        packed.append(onnx.helper.make_node("DequantizeLinear", names, [tensor.name], axis=0))
+    nodes = packed + list(model.graph.node)
+    for field, values in ((model.graph.initializer, others), (model.graph.node, nodes)):
+        del field[:]
+        field.extend(values)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=["recognizer", "locator"])
-    parser.add_argument("--size", choices=Locator.widths, default="full", help="a small one's NAME below ends in -small")
+    parser.add_argument("name", choices=NETS)
+    parser.add_argument("--size", choices=["full", "small"], default="full", help="a small one's NAME below ends in -small")
     parser.add_argument("--run", type=Path, default=Path("../run"), help="folder with NAME/checkpoint.pt")
     parser.add_argument("--models", type=Path, default=Path("../models"), help="where NAME.onnx and SHA256SUMS go")
     parser.add_argument("--parity", type=Path, default=Path("../testdata/parity"), help="where NAME.bin goes")
@@ -56,12 +104,15 @@ def main():
     parser.add_argument("--note", default="", help="how it was trained, kept in the file")
     args = parser.parse_args()
 
-    net = {"recognizer": Recognizer, "locator": Locator}[args.name](args.size)
+    net = NETS[args.name](args.size)
     name = args.name if args.size == "full" else f"{args.name}-{args.size}"
     state = torch.load(args.run / name / "checkpoint.pt", map_location="cpu", weights_only=True)
     average = torch.optim.swa_utils.AveragedModel(net)
     average.load_state_dict(state["average"])
     net = average.module.eval()
+    is_packed = isinstance(net, HolderLocator | HolderRecognizer)
+    if is_packed:
+        round_weights(net)
 
     inputs = parity_inputs(net, args.synth)
     height, width = inputs.shape[1:]
@@ -74,6 +125,8 @@ def main():
         torch.onnx.export(net, torch.zeros(1, 1, height, width), path, opset_version=17, dynamo=False,
                           input_names=["pixels"], output_names=["output"], dynamic_axes=free)  # fmt: skip
     model = onnx.load(path)
+    if is_packed:
+        pack_weights(model)
     onnx.helper.set_model_props(model, metadata_of(net, args.note, state["step"]))
     onnx.save(model, path)
 

@@ -1,4 +1,5 @@
-"""The two networks of kahao, both plain 3x3 convolutions: they train and run faster on CPUs than depthwise ones.
+"""The networks of kahao, locators and recognisers, all plain 3x3 convolutions: they train and run faster on CPUs than
+depthwise ones.
 
 Each takes grey pixels as floats 0..255 and normalises them itself, so that whoever runs a model has no constant
 to copy. Facts a caller needs (alphabet, sizes, stride) are class attributes and travel in the exported file.
@@ -62,16 +63,23 @@ class Recognizer(nn.Module):
         return F.log_softmax(logits.transpose(1, 2).float(), dim=2)
 
 
-def encode(text: str) -> list[int]:
-    return [Recognizer.alphabet.index(c) + 1 for c in text]
+class HolderRecognizer(Recognizer):
+    """The same of a holder's name."""
+
+    alphabet = " ABCDEFGHIJKLMNOPQRSTUVWXYZ.-/'"
+    widths = {"full": Recognizer.widths["small"]}
 
 
-def decode_greedy(log_probs: torch.Tensor) -> list[str]:
+def encode(text: str, alphabet: str = Recognizer.alphabet) -> list[int]:
+    return [alphabet.index(c) + 1 for c in text]
+
+
+def decode_greedy(log_probs: torch.Tensor, alphabet: str = Recognizer.alphabet) -> list[str]:
     """Best class of each column, repeats and blanks removed."""
     texts = []
     for row in log_probs.argmax(2).tolist():
         kept = [c for i, c in enumerate(row) if c != 0 and (i == 0 or row[i - 1] != c)]
-        texts.append("".join(Recognizer.alphabet[c - 1] for c in kept))
+        texts.append("".join(alphabet[c - 1] for c in kept))
     return texts
 
 
@@ -86,6 +94,7 @@ class Locator(nn.Module):
     """
 
     kinds = ("number", "date")
+    codes = (0, 1)  # of the kinds in the stream of kahao-synth
     size, stride, offset_px = 320, 8, 64.0
     widths = {"full": (24, 32, 64, 96, 128, 64), "small": (16, 24, 40, 64, 80, 40)}
 
@@ -108,3 +117,11 @@ class Locator(nn.Module):
         x = at16 + F.interpolate(self.down32(at16), scale_factor=2.0, mode="nearest")
         x = self.side8(at8) + F.interpolate(self.up16(x), scale_factor=2.0, mode="nearest")
         return self.head(self.up8(x))
+
+
+class HolderLocator(Locator):
+    """(N, 1, 320, 320) grey square about a number -> (N, 9, 40, 40): the same of the holder's name."""
+
+    kinds = ("holder",)
+    codes = (3,)
+    widths = {"full": Locator.widths["small"]}

@@ -20,19 +20,22 @@ def read_exactly(pipe, count: int) -> bytes:
     return data
 
 
-def read_strips(synth: Path, seed: int) -> Iterator[tuple[np.ndarray, str]]:
-    """Endless (strip 32 x 320 uint8, text). Record: u16 height, u16 width, u16 text bytes, pixels, text; little-endian."""
-    pipe = open_stream([str(synth), "strips", "--seed", str(seed)])
+def read_strips(synth: Path, seed: int, of: str = "strips") -> Iterator[tuple[np.ndarray, str]]:
+    """Endless (strip 32 x 320 uint8, text). Record: u16 height, u16 width, u16 text bytes, pixels, text; little-endian. `of` is
+    the command that draws them: strips or holder-strips."""
+    pipe = open_stream([str(synth), of, "--seed", str(seed)])
     while True:
         height, width, length = struct.unpack("<HHH", read_exactly(pipe, 6))
         pixels = np.frombuffer(read_exactly(pipe, height * width), np.uint8).reshape(height, width)
         yield pixels, read_exactly(pipe, length).decode()
 
 
-def read_scenes(synth: Path, seed: int, side: int = 320) -> Iterator[tuple[np.ndarray, list[tuple[int, np.ndarray]]]]:
+def read_scenes(
+    synth: Path, seed: int, side: int = 320, of: str = "scenes"
+) -> Iterator[tuple[np.ndarray, list[tuple[int, np.ndarray]]]]:
     """Endless (scene uint8, [(kind, 4 x 2 corners in px)]). Record: u16 height, u16 width, u16 lines, pixels, then for each
-    line u16 kind and 8 x f32; little-endian."""
-    pipe = open_stream([str(synth), "scenes", "--seed", str(seed), "--side", str(side)])
+    line u16 kind and 8 x f32; little-endian. `of` is the command that draws them: scenes or holder-looks."""
+    pipe = open_stream([str(synth), of, "--seed", str(seed), "--side", str(side)])
     while True:
         height, width, count = struct.unpack("<HHH", read_exactly(pipe, 6))
         pixels = np.frombuffer(read_exactly(pipe, height * width), np.uint8).reshape(height, width)

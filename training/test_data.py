@@ -22,10 +22,11 @@ except ImportError as error:
     sys.exit(0)
 
 import real
+from export import round_weights, steps_of
 from import_onnx import convolutions, in_order, thinned
-from nets import Locator, Recognizer, decode_greedy, encode
+from nets import HolderLocator, HolderRecognizer, Locator, Recognizer, decode_greedy, encode
 from stream import read_scenes, read_strips
-from train_locator import CELLS, KINDS, find_lines, letterbox, targets
+from train_locator import CELLS, find_lines, letterbox, targets
 
 SYNTH: Path | None = None
 
@@ -38,9 +39,9 @@ def turned(quad: np.ndarray, degrees: float) -> np.ndarray:
     return ((quad - middle) @ rotation.T + middle).astype(np.float32)
 
 
-def as_output(target: np.ndarray) -> np.ndarray:
+def as_output(target: np.ndarray, kinds: int = len(Locator.kinds)) -> np.ndarray:
     """What a perfect network would answer: masks as logits, offsets as they are."""
-    return np.concatenate([(target[:KINDS] - 0.5) * 20, target[KINDS : KINDS + 8]])
+    return np.concatenate([(target[:kinds] - 0.5) * 20, target[kinds : kinds + 8]])
 
 
 NUMBER = np.float32([[60, 150], [260, 150], [260, 172], [60, 172]])
@@ -138,11 +139,18 @@ class Lines(unittest.TestCase):
 
     def test_unknown_dates_and_foreign_kinds_weigh_nothing(self):
         unknown = targets([(0, NUMBER)], dates_known=False)
-        self.assertEqual(unknown.shape, (KINDS + 10, CELLS, CELLS))
-        self.assertEqual(unknown[KINDS + 9].max(), 0)
-        foreign = targets([(KINDS, NUMBER)], dates_known=True)
-        self.assertEqual(foreign[: KINDS + 9].max(), 0)
-        self.assertEqual(foreign[KINDS + 9].min(), 1)
+        kinds = len(Locator.kinds)
+        self.assertEqual(unknown.shape, (kinds + 10, CELLS, CELLS))
+        self.assertEqual(unknown[kinds + 9].max(), 0)
+        foreign = targets([(2, NUMBER)], dates_known=True)
+        self.assertEqual(foreign[: kinds + 9].max(), 0)
+        self.assertEqual(foreign[kinds + 9].min(), 1)
+
+    def test_of_a_holder_s_look_only_names_are_found(self):
+        lines = [(0, NUMBER), (HolderLocator.codes[0], DATE)]
+        ((kind, _, quad),) = find_lines(as_output(targets(lines, dates_known=True, codes=HolderLocator.codes), kinds=1))
+        self.assertEqual(kind, 0)
+        np.testing.assert_allclose(quad, DATE, atol=0.1)
 
     def test_nothing_is_found_in_nothing(self):
         self.assertEqual(find_lines(as_output(targets([], dates_known=True))), [])
@@ -204,6 +212,33 @@ class Streams(unittest.TestCase):
             self.assertGreater(along[0] * down[1] - along[1] * down[0], 0)
         for pixels, _ in scenes:
             self.assertEqual(max(pixels.shape), Locator.size)
+
+    def test_names_have_the_network_s_size_and_alphabet(self):
+        for pixels, text in self.first(read_strips(SYNTH, 1, "holder-strips"), 20):
+            self.assertEqual((pixels.shape, pixels.dtype), ((Recognizer.height, Recognizer.width), np.uint8))
+            self.assertLessEqual(set(text), set(HolderRecognizer.alphabet))
+            self.assertTrue(1 < len(text) <= 26)
+
+    def test_looks_for_names_have_one_or_none(self):
+        looks = self.first(read_scenes(SYNTH, 1, HolderLocator.size, "holder-looks"), 20)
+        self.assertEqual({len(lines) for _, lines in looks}, {0, 1})
+        for pixels, lines in looks:
+            self.assertEqual(pixels.shape, (HolderLocator.size, HolderLocator.size))
+            for kind, quad in lines:
+                self.assertIn(kind, HolderLocator.codes)
+                self.assertTrue((quad > 0).all() and (quad < HolderLocator.size).all())
+
+
+class Packing(unittest.TestCase):
+    def test_rounded_weights_come_back_from_their_bytes(self):
+        net = HolderLocator().eval()
+        round_weights(net)
+        for layer in net.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                weights = layer.weight.detach().numpy()
+                whole = weights / steps_of(weights)[:, None, None, None]
+                np.testing.assert_allclose(whole, np.round(whole), atol=1e-3)
+                self.assertLessEqual(np.abs(whole).max(), 127.001)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from stream import read_scenes
 from trainer import arguments, train
 
 CELLS = Locator.size // Locator.stride
-KINDS = len(Locator.kinds)
 # Share of drawn scenes that are seen as by the reader's second look.
 SECOND_LOOKS = 0.3
 
@@ -32,13 +31,15 @@ def letterbox(pixels: np.ndarray) -> np.ndarray:
     return square
 
 
-def targets(lines: list[tuple[int, np.ndarray]], dates_known: bool) -> np.ndarray:
-    """(kinds + 8 + 2, cells, cells): masks, offsets in offset_px, then weight of the offsets, weight of the date mask."""
-    out = np.zeros((KINDS + 10, CELLS, CELLS), np.float32)
-    out[KINDS + 9] = 1.0 if dates_known else 0.0
+def targets(lines: list[tuple[int, np.ndarray]], dates_known: bool, codes: tuple[int, ...] = Locator.codes) -> np.ndarray:
+    """(kinds + 8 + 2, cells, cells): masks, offsets in offset_px, then weight of the offsets, weight of the date mask. Lines of
+    other kinds than those of `codes` are ground."""
+    kinds = len(codes)
+    out = np.zeros((kinds + 10, CELLS, CELLS), np.float32)
+    out[kinds + 9] = 1.0 if dates_known else 0.0
     centre = (np.arange(CELLS, dtype=np.float32) + 0.5) * Locator.stride
-    for kind, quad in lines:
-        if kind >= KINDS:
+    for code, quad in lines:
+        if code not in codes:
             continue
         mask = np.zeros((CELLS, CELLS), np.uint8)
         # At least a cell high, so that a distant card's line is not lost between cells.
@@ -59,24 +60,25 @@ def targets(lines: list[tuple[int, np.ndarray]], dates_known: bool) -> np.ndarra
         inside = mask > 0
         if not inside.any():
             continue
-        out[:KINDS, inside] = 0.0
-        out[kind, inside] = 1.0
+        out[:kinds, inside] = 0.0
+        out[codes.index(code), inside] = 1.0
         for corner in range(4):
-            out[KINDS + 2 * corner][inside] = np.broadcast_to(
+            out[kinds + 2 * corner][inside] = np.broadcast_to(
                 (quad[corner, 0] - centre[None, :]) / Locator.offset_px, mask.shape
             )[inside]
-            out[KINDS + 2 * corner + 1][inside] = np.broadcast_to(
+            out[kinds + 2 * corner + 1][inside] = np.broadcast_to(
                 (quad[corner, 1] - centre[:, None]) / Locator.offset_px, mask.shape
             )[inside]
-        out[KINDS + 8, inside] = 1.0 / math.sqrt(inside.sum())  # a small line counts for more than its area
+        out[kinds + 8, inside] = 1.0 / math.sqrt(inside.sum())  # a small line counts for more than its area
     return out
 
 
 def find_lines(output: np.ndarray, threshold: float = 0.5) -> list[tuple[int, float, np.ndarray]]:
     """(kind, score, quad) of one output (channels, cells, cells): the same steps as locate.rs."""
     lines = []
+    kinds = len(output) - 8
     centre = (np.arange(CELLS, dtype=np.float32) + 0.5) * Locator.stride
-    for kind in range(KINDS):
+    for kind in range(kinds):
         prob = 1 / (1 + np.exp(-output[kind]))
         count, labels = cv2.connectedComponents((prob > threshold).astype(np.uint8), connectivity=8)
         for label in range(1, count):
@@ -84,8 +86,8 @@ def find_lines(output: np.ndarray, threshold: float = 0.5) -> list[tuple[int, fl
             p = prob[ys, xs]
             quad = np.zeros((4, 2), np.float32)
             for corner in range(4):
-                dx = output[KINDS + 2 * corner, ys, xs] * Locator.offset_px
-                dy = output[KINDS + 2 * corner + 1, ys, xs] * Locator.offset_px
+                dx = output[kinds + 2 * corner, ys, xs] * Locator.offset_px
+                dy = output[kinds + 2 * corner + 1, ys, xs] * Locator.offset_px
                 weight = p / (dx * dx + dy * dy + 64.0)  # near cells know a corner best
                 quad[corner] = [np.average(centre[xs] + dx, weights=weight), np.average(centre[ys] + dy, weights=weight)]
             lines.append((kind, float(p.sum()), quad))
@@ -120,17 +122,18 @@ def collate(batch):
 
 def loss_of(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     target = target.to(output.device)
-    logits, mask = output[:, :KINDS], target[:, :KINDS]
+    kinds = output.shape[1] - 8
+    logits, mask = output[:, :kinds], target[:, :kinds]
     known = torch.ones_like(mask)
-    known[:, 1:2] = target[:, KINDS + 9 : KINDS + 10]
+    known[:, 1:2] = target[:, kinds + 9 : kinds + 10][:, : kinds - 1]
     prob = torch.sigmoid(logits)
     bce = F.binary_cross_entropy_with_logits(logits, mask, reduction="none") * known
     focus = (1 - torch.where(mask > 0.5, prob, 1 - prob)) ** 1.5 + 0.05  # hard cells first
     bce = (bce * focus).sum() / len(output) / 25
     overlap = (prob * mask * known).sum(dim=(2, 3))
     dice = 1 - (2 * overlap + 1) / ((prob * known).sum(dim=(2, 3)) + (mask * known).sum(dim=(2, 3)) + 1)
-    offsets, wanted = output[:, KINDS : KINDS + 8], target[:, KINDS : KINDS + 8]
-    weight = target[:, KINDS + 8 : KINDS + 9]
+    offsets, wanted = output[:, kinds:], target[:, kinds : kinds + 8]
+    weight = target[:, kinds + 8 : kinds + 9]
     pairs = wanted.unflatten(1, (4, 2))
     near = 1 / (0.3 + pairs.norm(dim=2, keepdim=True)).expand_as(pairs).flatten(1, 2)  # a near corner must be exact
     votes = F.smooth_l1_loss(offsets, wanted, reduction="none", beta=0.05) * near * weight
@@ -149,8 +152,17 @@ def held_out(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
     return scenes
 
 
+def is_near(found: np.ndarray, quad: np.ndarray) -> bool:
+    """Whether all four corners lie within 0.7 line heights along and 0.4 across."""
+    along = (quad[1] - quad[0]) / np.linalg.norm(quad[1] - quad[0])
+    down = (quad[3] - quad[0]) / np.linalg.norm(quad[3] - quad[0])
+    height = np.linalg.norm(quad[3] - quad[0])
+    error = found - quad
+    return bool((np.abs(error @ along) < 0.7 * height).all() and (np.abs(error @ down) < 0.4 * height).all())
+
+
 def validate(net: Locator, scenes) -> str:
-    """Share of lines whose four corners all lie within 0.7 line heights along and 0.4 across, by kind of turn."""
+    """Share of lines whose corners are near enough, by kind of turn."""
     net.eval()
     found, total = {}, {}
     with torch.no_grad():
@@ -161,12 +173,7 @@ def validate(net: Locator, scenes) -> str:
                 lines = [line for line in find_lines(out) if line[0] == 0]
                 total[turn] = total.get(turn, 0) + 1
                 if lines:
-                    along = (quad[1] - quad[0]) / np.linalg.norm(quad[1] - quad[0])
-                    down = (quad[3] - quad[0]) / np.linalg.norm(quad[3] - quad[0])
-                    height = np.linalg.norm(quad[3] - quad[0])
-                    error = lines[0][2] - quad
-                    good = (np.abs(error @ along) < 0.7 * height).all() and (np.abs(error @ down) < 0.4 * height).all()
-                    found[turn] = found.get(turn, 0) + int(good)
+                    found[turn] = found.get(turn, 0) + int(is_near(lines[0][2], quad))
     net.train()
     return " ".join(f"{turn} {found.get(turn, 0) / total[turn]:.3f}" for turn in total)
 
@@ -180,7 +187,7 @@ def main():
         lambda seed: MixedScenes(args.synth, args.real, args.real_share, seed),
         collate,
         loss_of,
-        held_out,
+        lambda: held_out(args.real) if args.real else [],
         validate,
     )
 

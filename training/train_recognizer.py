@@ -39,9 +39,9 @@ class MixedStrips(IterableDataset):
                 yield strip, text
 
 
-def collate(batch):
+def collate(batch, alphabet: str = Recognizer.alphabet):
     strips = torch.from_numpy(np.stack([strip for strip, _ in batch])).unsqueeze(1)
-    codes = [torch.tensor(encode(text)) for _, text in batch]
+    codes = [torch.tensor(encode(text, alphabet)) for _, text in batch]
     return strips, torch.cat(codes), torch.tensor([len(c) for c in codes])
 
 
@@ -85,7 +85,7 @@ def main():
         lambda seed: MixedStrips(args.synth, args.real, share, seed),
         collate,
         loss_of,
-        held_out,
+        lambda: held_out(args.real) if args.real else [],
         validate,
     )
 

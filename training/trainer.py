@@ -11,9 +11,25 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 
-def arguments(doc: str, name: str, sizes, *, needs_drawn: bool, minutes: float, lr_end: float, batch: int) -> argparse.Namespace:
-    """The command line of the training of the network `name`, with some of its defaults."""
+def arguments(
+    doc: str,
+    name: str,
+    sizes,
+    *,
+    needs_drawn: bool,
+    minutes: float,
+    lr_end: float,
+    batch: int,
+    which: tuple[str, ...] = (),
+    may_start: bool = False,
+) -> argparse.Namespace:
+    """The command line of the training of the network `name`, with some of its defaults. `which` of several is asked first; one
+    that `may_start` from another's layers is asked for these."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if which:
+        parser.add_argument("which", choices=which)
+    if may_start:
+        parser.add_argument("--start", type=Path, help="checkpoint of a network whose layers a new one begins with")
     without = "" if needs_drawn else "; without it only real pictures are used"
     parser.add_argument("--synth", type=Path, required=needs_drawn, help=f"the kahao-synth binary{without}")
     parser.add_argument("--real", type=Path, help="folder of real training data; without it only drawn pictures are used")
@@ -37,12 +53,12 @@ def train(
     data_of: Callable[[int], IterableDataset],
     collate: Callable,
     loss_of: Callable,
-    held_out_of: Callable[[Path], list],
+    held_out_of: Callable[[], list],
     validate: Callable[[nn.Module, list], str],
 ):
     """Trains `net` and keeps its weights averaged with `decay`. `data_of` a seed gives endless samples, which `collate` makes
-    a batch: the pixels, then what `loss_of` takes after the network's output. `held_out_of` the folder of real
-    data gives the samples on which `validate` says how good the averaged network is."""
+    a batch: the pixels, then what `loss_of` takes after the network's output. `held_out_of` gives the samples on which
+    `validate` says how good the averaged network is; none, and nothing is said."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -72,7 +88,7 @@ def train(
         )
     )
     # Not before the worker has been forked: the threads that OpenCV may start here would be missing there.
-    held_out = held_out_of(args.real) if args.real else []
+    held_out = held_out_of()
     net.train()
     begun = last_save = time.monotonic()
     first_loss = mean_loss = None

@@ -40,6 +40,10 @@ pub fn annotate(picture: &[u8], cards: &[CardReading], numbers: Numbers) -> Resu
             outline(&mut canvas, &date.quad, DATE);
             label(&mut canvas, &below(date), &date.text);
         }
+        if let Some(holder) = &card.holder {
+            outline(&mut canvas, &holder.quad, DATE);
+            label(&mut canvas, &below(holder), &holder.text);
+        }
         let number = &card.number;
         match numbers {
             Numbers::Masked => {
@@ -182,6 +186,7 @@ mod tests {
             },
             valid_date: None,
             valid_from: None,
+            holder: None,
             issuer: None,
             card_type: None,
             card_name: None,

@@ -1,4 +1,4 @@
-//! Photo -> the text lines that matter (card numbers, expiry dates) as quads whose first corner is the text's own top-left.
+//! Photo -> the text lines that matter (card numbers, expiry dates, holders' names) as quads whose first corner is the text's own top-left.
 //! The network sees a thumbnail; a line that is small or steep in it gets a second look, close and upright.
 
 use crate::geometry::{Homography, Point, Quad};
@@ -6,11 +6,24 @@ use crate::model::{Metadata, Model};
 use crate::photo::Photo;
 use crate::{LoadError, ReadError};
 
-/// What a text line says. The order is that of the network's mask channels.
+/// What a text line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineKind {
     Number,
     Date,
+    Holder,
+}
+
+impl LineKind {
+    /// As the models' metadata names it.
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "number" => Some(Self::Number),
+            "date" => Some(Self::Date),
+            "holder" => Some(Self::Holder),
+            _ => None,
+        }
+    }
 }
 
 /// A text line in the photo.
@@ -39,6 +52,10 @@ const CLOSE_LOOK: f32 = 1.2;
 /// on labelled pictures dates begin at the number's own beginning and end at two thirds of it.
 const DATES_CENTRE: (f32, f32) = (0.38, 0.3);
 const DATES_LOOK: f32 = 0.8;
+/// The middle of the look for the holder's name, and the look's side, in the same lengths: names begin where numbers do, mostly,
+/// and are 26 characters long at most.
+const HOLDER_CENTRE: (f32, f32) = (0.48, 0.22);
+const HOLDER_LOOK: f32 = 1.1;
 /// Lines that get a second look in one picture.
 const MAX_SECOND_LOOKS: usize = 4;
 
@@ -64,6 +81,8 @@ const VIEW_MARGIN: f32 = 0.04;
 /// Finds text lines; see `training/nets.py` for the network's output.
 pub(crate) struct Locator {
     model: Box<dyn Model>,
+    /// In the order of its mask channels.
+    kinds: Vec<LineKind>,
     size: usize,
     stride: usize,
     offset_px: f32,
@@ -73,12 +92,14 @@ impl Locator {
     pub(crate) fn new(model: Box<dyn Model>, metadata: &Metadata) -> Result<Self, LoadError> {
         let (width, height): (usize, usize) = (metadata.number("width")?, metadata.number("height")?);
         let stride: usize = metadata.number("stride")?;
-        if metadata.text("kinds")? != "number date" || width != height || stride == 0 || width % stride != 0 {
+        let kinds: Option<Vec<_>> = metadata.text("kinds")?.split(' ').map(LineKind::of).collect();
+        let sound = width == height && width > 0 && stride > 0 && width % stride == 0;
+        let Some(kinds) = kinds.filter(|_| sound) else {
             return Err(
                 metadata.fault("its kinds or sizes are not those this reader was written for".to_owned())
             );
-        }
-        Ok(Self { model, size: width, stride, offset_px: metadata.number("offset_px")? })
+        };
+        Ok(Self { model, kinds, size: width, stride, offset_px: metadata.number("offset_px")? })
     }
 
     /// Every line of the photo, those with most votes first.
@@ -132,13 +153,16 @@ impl Locator {
 
     /// The date lines about a number, seen so close that their digits are about as high as a number's in the first look.
     pub(crate) fn look_for_dates(&self, photo: &Photo, number: &Quad) -> Result<Vec<TextLine>, ReadError> {
-        let [left, right, ..] = number.0;
-        let (dx, dy) = (right.x - left.x, right.y - left.y);
-        let (along, below) = DATES_CENTRE;
-        let centre = Point::new(left.x + along * dx - below * dy, left.y + along * dy + below * dx);
-        let view = around(number, centre, DATES_LOOK);
-        let mut lines = self.look_at(photo, &view)?;
+        let mut lines = self.look_at(photo, &below(number, DATES_CENTRE, DATES_LOOK))?;
         lines.retain(|line| line.kind == LineKind::Date);
+        Ok(lines)
+    }
+
+    /// The lines about a number that may be the holder's name, those with most votes first.
+    pub(crate) fn look_for_holder(&self, photo: &Photo, number: &Quad) -> Result<Vec<TextLine>, ReadError> {
+        let mut lines = self.look_at(photo, &holder_look(number))?;
+        lines.retain(|line| line.kind == LineKind::Holder);
+        lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
         Ok(lines)
     }
 
@@ -179,11 +203,11 @@ impl Locator {
     fn lines_of(&self, output: &[f32]) -> Option<Vec<TextLine>> {
         let cells = self.size / self.stride;
         let area = cells * cells;
-        if output.len() != area * 10 {
+        if output.len() != area * (self.kinds.len() + 8) {
             return None;
         }
         let mut lines = Vec::new();
-        for (channel, kind) in [LineKind::Number, LineKind::Date].into_iter().enumerate() {
+        for (channel, kind) in self.kinds.iter().copied().enumerate() {
             let probs: Vec<f32> =
                 output[channel * area..][..area].iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect();
             let line_of = |members: &[usize]| self.line_of(output, &probs, members, kind);
@@ -208,7 +232,8 @@ impl Locator {
         let cells = self.size / self.stride;
         let plane = |channel: usize| &output[channel * cells * cells..];
         let corner = |index: usize| {
-            let (xs, ys) = (plane(2 + 2 * index), plane(3 + 2 * index));
+            let first = self.kinds.len() + 2 * index;
+            let (xs, ys) = (plane(first), plane(first + 1));
             let (mut x, mut y, mut total) = (0.0, 0.0, 0.0);
             for &cell in members {
                 let (dx, dy) = (xs[cell] * self.offset_px, ys[cell] * self.offset_px);
@@ -263,6 +288,20 @@ fn around(line: &Quad, centre: Point, lengths: f32) -> Quad {
     square(centre, (right.x - left.x) * lengths / 2.0, (right.y - left.y) * lengths / 2.0)
 }
 
+/// The square in which the holder's name of the card with this number is looked for; the renderer frames its training looks
+/// by the same function.
+pub fn holder_look(number: &Quad) -> Quad {
+    below(number, HOLDER_CENTRE, HOLDER_LOOK)
+}
+
+/// A square as upright as a number, its middle along it and below its top-left corner, all in lengths of it.
+fn below(number: &Quad, (along, below): (f32, f32), lengths: f32) -> Quad {
+    let [left, right, ..] = number.0;
+    let (dx, dy) = (right.x - left.x, right.y - left.y);
+    let centre = Point::new(left.x + along * dx - below * dy, left.y + along * dy + below * dx);
+    around(number, centre, lengths)
+}
+
 /// A square about a point; (dx, dy) leads from there to the middle of its right side.
 fn square(centre: Point, dx: f32, dy: f32) -> Quad {
     Quad(
@@ -296,23 +335,32 @@ pub(crate) mod tests {
     const STRIDE: usize = 8;
     const OFFSET_PX: f32 = 64.0;
 
-    /// A locator around a fake network of 320 px and cells of 8 px.
+    /// A locator of numbers and dates around a fake network of 320 px and cells of 8 px.
     pub(crate) fn locator(network: impl Fn(&[f32]) -> Vec<f32> + Send + Sync + 'static) -> Locator {
-        let fields = [
-            ("width", "320"),
-            ("height", "320"),
-            ("stride", "8"),
-            ("kinds", "number date"),
-            ("offset_px", "64"),
-        ];
+        locator_of("number date", network)
+    }
+
+    /// The same of other kinds.
+    pub(crate) fn locator_of(
+        kinds: &str,
+        network: impl Fn(&[f32]) -> Vec<f32> + Send + Sync + 'static,
+    ) -> Locator {
+        let fields =
+            [("width", "320"), ("height", "320"), ("stride", "8"), ("kinds", kinds), ("offset_px", "64")];
         Locator::new(Box::new(Fake(network)), &Metadata::of("fake", &fields)).unwrap()
     }
 
     /// The output of a network that sees lines at quads in its own pixels: the cells in a quad vote for its corners.
     pub(crate) fn votes(lines: &[(LineKind, Quad)]) -> Vec<f32> {
+        let lines: Vec<_> = lines.iter().map(|(kind, quad)| (*kind as usize, *quad)).collect();
+        votes_of(2, &lines)
+    }
+
+    /// The same of so many kinds, the lines by their mask channel.
+    pub(crate) fn votes_of(kinds: usize, lines: &[(usize, Quad)]) -> Vec<f32> {
         let cells = SIZE / STRIDE;
-        let mut output = vec![0.0; 10 * cells * cells];
-        output[..2 * cells * cells].fill(-9.0);
+        let mut output = vec![0.0; (kinds + 8) * cells * cells];
+        output[..kinds * cells * cells].fill(-9.0);
         for (kind, quad) in lines {
             let (low, high) = quad.bounding_box();
             for cell in 0..cells * cells {
@@ -322,10 +370,11 @@ pub(crate) mod tests {
                 if x < low.x - near || x > high.x + near || y < low.y - near || y > high.y + near {
                     continue;
                 }
-                output[*kind as usize * cells * cells + cell] = 6.0;
+                output[kind * cells * cells + cell] = 6.0;
                 for (index, corner) in quad.0.iter().enumerate() {
-                    output[(2 + 2 * index) * cells * cells + cell] = (corner.x - x) / OFFSET_PX;
-                    output[(3 + 2 * index) * cells * cells + cell] = (corner.y - y) / OFFSET_PX;
+                    let first = kinds + 2 * index;
+                    output[first * cells * cells + cell] = (corner.x - x) / OFFSET_PX;
+                    output[(first + 1) * cells * cells + cell] = (corner.y - y) / OFFSET_PX;
                 }
             }
         }
@@ -504,7 +553,7 @@ pub(crate) mod tests {
             ("width", "640"),
             ("stride", "0"),
             ("stride", "7"),
-            ("kinds", "date number"),
+            ("kinds", "number word"),
             ("offset_px", "far"),
         ] {
             let mut fields = vec![

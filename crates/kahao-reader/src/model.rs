@@ -174,6 +174,8 @@ mod tests {
         check_parity("locator", crate::LOCATOR, full, as_is);
         let small = include_bytes!("../../../testdata/parity/locator-small.bin");
         check_parity("locator-small", crate::SMALL_LOCATOR, small, as_is);
+        let holder = include_bytes!("../../../testdata/parity/locator-holder.bin");
+        check_parity("locator-holder", crate::HOLDER_LOCATOR, holder, as_is);
     }
 
     #[test]
@@ -183,6 +185,8 @@ mod tests {
         check_parity("recognizer", crate::RECOGNIZER, full, f32::exp);
         let small = include_bytes!("../../../testdata/parity/recognizer-small.bin");
         check_parity("recognizer-small", crate::SMALL_RECOGNIZER, small, f32::exp);
+        let holder = include_bytes!("../../../testdata/parity/recognizer-holder.bin");
+        check_parity("recognizer-holder", crate::HOLDER_RECOGNIZER, holder, f32::exp);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Log-probabilities of a line -> card number or expiry date: what such a text can be, and which reading is the best.
+//! Log-probabilities of a line -> card number, expiry date or holder's name: what such a text can be, and which reading is the best.
 
 use std::ops::Range;
 
@@ -240,6 +240,22 @@ pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Cho
 }
 
 /// The date that a text of one of [`DATE_FORMS`] says; `None` for a month or year that no card carries.
+/// Prefixes kept at each column of a name.
+const NAME_BEAM_WIDTH: usize = 8;
+/// Characters of a name (ISO/IEC 7813, 3.2 allows 26), and gaps that a badly cut strip may show.
+const MAX_NAME_SYMBOLS: usize = 28;
+
+/// The most probable name on a line; `None` when it has fewer than two letters.
+pub(crate) fn choose_holder(log_probs: &LogProbs, alphabet: &Alphabet) -> Option<Chosen<String>> {
+    let best = beam_search(log_probs, alphabet, NAME_BEAM_WIDTH, MAX_NAME_SYMBOLS).into_iter().next()?;
+    let name = best.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if name.chars().filter(char::is_ascii_alphabetic).count() < 2 {
+        return None;
+    }
+    let chars = characters(log_probs, alphabet, &best.text);
+    Some(Chosen { value: name.clone(), text: name, prob: best.log_prob.exp().clamp(0.0, 1.0), chars })
+}
+
 fn date_of(text: &str) -> Option<Expiry> {
     let (before, after) = text.split_once('/')?;
     let (month, year) = if before.len() == 4 { (after, before) } else { (before, after) };
@@ -397,6 +413,19 @@ mod tests {
                 let chars: String = date.chars.iter().map(|read| read.char).collect();
                 assert_eq!(chars, date.text.replace(' ', ""), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn a_name_has_two_letters_at_least_and_single_gaps() {
+        let alphabet = Alphabet::new(" AILN", 0).unwrap();
+        for (text, expected) in
+            [("LI NA", Some("LI NA")), (" LI NA ", Some("LI NA")), ("A", None), ("", None)]
+        {
+            let name = choose_holder(&columns(&alphabet, text, &[]), &alphabet);
+            assert_eq!(name.as_ref().map(|name| name.value.as_str()), expected, "{text}");
+            let letters = text.chars().filter(|c| *c != ' ').count();
+            assert!(name.is_none_or(|name| name.prob > 0.9 && name.chars.len() == letters), "{text}");
         }
     }
 

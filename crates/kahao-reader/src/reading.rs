@@ -40,6 +40,8 @@ pub struct CardReading {
     pub valid_date: Option<FieldReading<Expiry>>,
     /// An earlier date beside the expiry: VALID FROM.
     pub valid_from: Option<FieldReading<Expiry>>,
+    /// The holder's name in capitals, where it was asked for ([`crate::CardReader::with_holders`]) and is legible.
+    pub holder: Option<FieldReading<String>>,
     /// Who issued the card, by its leading digits and length.
     pub issuer: Option<Issuer>,
     /// Kind of card, by its leading digits and length.

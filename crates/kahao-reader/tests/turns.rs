@@ -35,7 +35,7 @@ fn labelled() -> Vec<Labelled> {
     let labels = std::fs::read_to_string(folder().join("labels.csv")).unwrap();
     let label = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
-        let [file, number, _, corners] = fields[..] else { panic!("labels.csv has four columns: {line}") };
+        let [file, number, _, corners, _] = fields[..] else { panic!("labels.csv has five columns: {line}") };
         let corners: Vec<f32> = corners.split(' ').map(|v| v.parse().unwrap()).collect();
         let corner = |index: usize| Point::new(corners[2 * index], corners[2 * index + 1]);
         Labelled { file: file.to_owned(), number: number.to_owned(), quad: Quad([0, 1, 2, 3].map(corner)) }

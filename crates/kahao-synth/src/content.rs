@@ -123,16 +123,26 @@ const TRAPS: [&str; 10] = [
     "DEBIT 0011",
     "BJ 2098",
 ];
-const NAMES: [&str; 8] = [
-    "ZHANG SAN",
-    "LI XIAO MING",
-    "WANG FANG",
-    "CARDHOLDER NAME",
-    "MR. CHEN",
-    "ALEX SMITH",
-    "YANG KA",
-    "LIU DE HUA",
+/// Onsets and rhymes of Mandarin syllables in pinyin; most pairs exist.
+const ONSETS: [&str; 22] = [
+    "B", "P", "M", "F", "D", "T", "N", "L", "G", "K", "H", "J", "Q", "X", "ZH", "CH", "SH", "R", "Z", "C",
+    "Y", "W",
 ];
+const RHYMES: [&str; 28] = [
+    "A", "AI", "AN", "ANG", "AO", "E", "EI", "EN", "ENG", "I", "IA", "IAN", "IANG", "IAO", "IE", "IN", "ING",
+    "IU", "ONG", "OU", "U", "UA", "UAN", "UANG", "UE", "UI", "UN", "UO",
+];
+/// Pieces of names from elsewhere.
+const SYLLABLES: [&str; 32] = [
+    "AL", "AN", "BAR", "BER", "BJO", "CAR", "DA", "DEN", "DRE", "EL", "FER", "GA", "HEN", "IV", "JO", "KOV",
+    "LEX", "LIN", "MAR", "NA", "OLI", "PET", "QUI", "RO", "SCH", "SON", "STE", "TH", "UR", "VI", "WIL",
+    "ZED",
+];
+/// What stands in place of a name on pictures of specimens.
+const PLACEHOLDERS: [&str; 5] =
+    ["CARDHOLDER NAME", "YOUR NAME", "CARD HOLDER", "ZHANG SAN", "VALUED CUSTOMER"];
+/// A name on a card: at most 26 characters (ISO/IEC 7813, 3.2).
+const LONGEST_NAME: usize = 26;
 
 impl Content {
     pub(crate) fn draw(random: &mut Random) -> Self {
@@ -164,7 +174,7 @@ impl Content {
             valid_from,
             other_date,
             branch,
-            holder: random.chance(0.5).then(|| random.pick(&NAMES).to_string()),
+            holder: random.chance(0.5).then(|| holder_text(&mut Random::new(random.seed()))),
             bank,
             bank_latin,
             product: *random.pick::<&str>(&PRODUCTS),
@@ -190,8 +200,57 @@ impl Date {
     }
 }
 
+/// A name in capitals as it is embossed: ZHANG SAN, LI/XIAOMING, MS. ANNA-LENA O'DREBER.
+fn holder_text(random: &mut Random) -> String {
+    let pieces = |random: &mut Random, count: usize, draw: fn(&mut Random) -> String| -> String {
+        (0..count).map(|_| draw(random)).collect()
+    };
+    let mut name = match random.weighted(&[0.55, 0.4, 0.05]) {
+        0 => {
+            let (first, second) = (pinyin(random), pinyin(random));
+            let given = match random.int(0, 4) {
+                0 => first,
+                1 => format!("{first} {second}"),
+                _ => first + &second,
+            };
+            let surname = pinyin(random);
+            let parts = if random.chance(0.7) { [surname, given] } else { [given, surname] };
+            parts.join(if random.chance(0.08) { "/" } else { " " })
+        }
+        1 => {
+            let (first, last) = (random.int(1, 4), random.int(1, 4));
+            let mut name = pieces(random, first, syllable);
+            match random.int(0, 10) {
+                0 => name = format!("{name}-{}", pieces(random, 2, syllable)),
+                1 => name = format!("{} {name}", random.pick(&["MR", "MS", "MRS", "DR"])),
+                2 => name = format!("{} {name}", random.pick(&["MR.", "MS.", "MRS.", "DR."])),
+                3 => name = format!("{name} {}.", letter(random)),
+                4 => name = format!("{name} {}", letter(random)),
+                _ => {}
+            }
+            let o = if random.chance(0.05) { "O'" } else { "" };
+            format!("{name} {o}{}", pieces(random, last, syllable))
+        }
+        _ => random.pick(&PLACEHOLDERS).to_string(),
+    };
+    name.truncate(LONGEST_NAME);
+    name.trim_end().to_owned()
+}
+
+fn pinyin(random: &mut Random) -> String {
+    let onset = if random.chance(0.06) { "" } else { random.pick(&ONSETS) };
+    format!("{onset}{}", random.pick(&RHYMES))
+}
+
+fn syllable(random: &mut Random) -> String {
+    if random.chance(0.2) { letter(random).to_string() } else { random.pick(&SYLLABLES).to_string() }
+}
+
+fn letter(random: &mut Random) -> char {
+    char::from(b'A' + random.int(0, 26) as u8)
+}
+
 fn branch_text(random: &mut Random) -> String {
-    let letter = |random: &mut Random| char::from(b'A' + random.int(0, 26) as u8);
     match random.int(0, 4) {
         0 => random.digits(4),
         1 => format!("CCB {}{}", letter(random), letter(random)),

@@ -24,6 +24,24 @@ enum Print {
     Flat(Box<Ink>),
 }
 
+impl Print {
+    /// Puts a text on the card, its ink's top-left at (x, y), its characters `height` mm high, one every `spread` mm
+    /// (embossed) or in at most `spread` mm (flat).
+    fn line(
+        &self,
+        raster: &mut Raster,
+        fonts: &Fonts,
+        text: &str,
+        place: [f32; 4],
+        random: &mut Random,
+    ) -> Line {
+        match self {
+            Print::Embossed(emboss) => emboss.line(raster, text, place, random),
+            Print::Flat(ink) => ink.line(raster, &fonts.numbers, text, place, random),
+        }
+    }
+}
+
 /// Everything about a card but its pixels: they can be drawn for any window at any density.
 pub(crate) struct Design {
     pub(crate) width: f32,
@@ -35,6 +53,9 @@ pub(crate) struct Design {
     number: [f32; 4],
     date: [f32; 3],
     date_print: Print,
+    /// x, y of the name's top-left, height of its capitals, pitch (embossed) or greatest width (flat), mm.
+    holder: [f32; 4],
+    holder_print: Print,
     chip: Option<(f32, f32, Colour)>,
     mark: Option<(f32, f32, usize)>,
     hologram: Option<[f32; 4]>,
@@ -127,6 +148,29 @@ impl Design {
         } else {
             random.range(0.7, 1.0)
         };
+        let repeated_bin = embossed && random.chance(0.45);
+        let seed = random.seed() as u32;
+        // A generator of its own: cards with and without names are alike but for these.
+        let mut random = Random::new(u64::from(!seed));
+        // Under the date, where nothing else is.
+        let content = Content { holder: content.holder.filter(|_| content.other_date.is_none()), ..content };
+        let capital = if embossed { random.range(2.2, 3.0) } else { random.range(1.8, 3.2) };
+        let x = if random.chance(0.8) { number[0] + random.gauss(0.6) } else { random.range(4.0, 15.0) };
+        let y = (date_y + date_size + random.range(1.0, 4.0)).min(height - capital - 1.5);
+        let characters = content.holder.as_ref().map_or(0, |name| name.chars().count()) as f32;
+        let (holder_print, spread) = match &print {
+            // 10 characters an inch (ISO/IEC 7811-1), closer only where the name would not fit.
+            Print::Embossed(emboss) if random.chance(0.85) => {
+                let pitch = (2.54 * random.range(0.85, 1.05)).min((width - x - 3.0) / characters.max(1.0));
+                (Print::Embossed(Box::new(emboss.for_dates(&mut random))), pitch)
+            }
+            Print::Flat(ink) if random.chance(0.6) => (Print::Flat(ink.clone()), width - x - 3.0),
+            _ => {
+                let ink = Ink::draw(&mut random, &fonts.numbers, art.brightness());
+                (Print::Flat(Box::new(ink)), width - x - 3.0)
+            }
+        };
+        let holder = [x, y, capital, spread];
         Self {
             width,
             height,
@@ -136,15 +180,17 @@ impl Design {
             number,
             date: [date_x, date_y, date_size],
             date_print,
+            holder,
+            holder_print,
             chip,
             mark,
             hologram,
             ink: [ink; 3],
-            repeated_bin: embossed && random.chance(0.45),
+            repeated_bin,
             is_back: false,
             has_number: true,
             is_bare: false,
-            seed: random.seed() as u32,
+            seed,
         }
     }
 
@@ -166,6 +212,11 @@ impl Design {
             .map(|_| [0.0, self.date[1] - 1.2 * size, self.width, self.date[1] + 2.2 * size])
     }
 
+    pub(crate) fn holder_window(&self) -> Option<[f32; 4]> {
+        let [_, y, size, _] = self.holder;
+        self.content.holder.as_ref().map(|_| [0.0, y - 1.2 * size, self.width, y + 2.2 * size])
+    }
+
     /// Draws a window of the card and tells the text lines in it that a reader should find.
     pub(crate) fn paint(&self, fonts: &Fonts, window: [f32; 4], density: f32) -> (Raster, Vec<CardLine>) {
         let mut raster = Raster::new(window[0], window[1], window[2], window[3], density);
@@ -177,13 +228,14 @@ impl Design {
         let bare = self.is_bare.then(|| raster.pixels.clone());
         let mut lines = Vec::new();
         self.paint_dates(&mut raster, fonts, &mut random, &mut lines);
+        if let Some(name) = &self.content.holder {
+            let mut random = Random::new(u64::from(!self.seed));
+            let line = self.holder_print.line(&mut raster, fonts, name, self.holder, &mut random);
+            lines.push(card_line(Kind::Holder, line));
+        }
         if self.has_number {
-            let [x, y, size, spread] = self.number;
-            let (text, place) = (&self.content.number, [x, y, size, spread]);
-            let line = match &self.print {
-                Print::Embossed(emboss) => emboss.line(&mut raster, text, place, &mut random),
-                Print::Flat(ink) => ink.line(&mut raster, &fonts.numbers, text, place, &mut random),
-            };
+            let text = &self.content.number;
+            let line = self.print.line(&mut raster, fonts, text, self.number, &mut random);
             lines.insert(0, card_line(Kind::Number, line));
         }
         raster.pixels = bare.unwrap_or(raster.pixels);
@@ -261,8 +313,12 @@ impl Design {
             } else {
                 random.range(14.0, number_y - 3.0)
             };
-            let place = [random.range(4.0, self.width * 0.7), y, random.range(1.3, 3.0)];
-            caption(raster, font, trap, place, self.ink, random.range(0.6, 1.0));
+            let (place, alpha) =
+                ([random.range(4.0, self.width * 0.7), y, random.range(1.3, 3.0)], random.range(0.6, 1.0));
+            let on_name = self.holder_window().is_some_and(|[_, top, _, bottom]| (top..bottom).contains(&y));
+            if !on_name {
+                caption(raster, font, trap, place, self.ink, alpha);
+            }
         }
         if random.chance(0.05) {
             // A web site's watermark straight over the number.
@@ -287,10 +343,6 @@ impl Design {
     ) {
         let [x, y, size] = self.date;
         let below = y + size + random.range(2.0, 4.0);
-        if let Some(holder) = &self.content.holder {
-            let place = [self.number[0], below + random.range(2.0, 4.0), random.range(2.0, 2.8)];
-            caption(raster, &fonts.captions[random.int(0, 2)], holder, place, self.ink, 0.9);
-        }
         let from_place = if random.chance(0.6) {
             (x - size * random.range(4.6, 9.0), y) // beside the expiry
         } else {
@@ -326,13 +378,11 @@ impl Design {
         text: &str,
         [x, y, size]: [f32; 3],
     ) -> Line {
-        match &self.date_print {
-            Print::Embossed(emboss) => {
-                let pitch = size * random.range(0.7, 1.0);
-                emboss.line(raster, text, [x, y, size, pitch], random)
-            }
-            Print::Flat(ink) => ink.line(raster, &fonts.numbers, text, [x, y, size, 30.0], random),
-        }
+        let spread = match &self.date_print {
+            Print::Embossed(_) => size * random.range(0.7, 1.0),
+            Print::Flat(_) => 30.0,
+        };
+        self.date_print.line(raster, fonts, text, [x, y, size, spread], random)
     }
 
     fn paint_date_captions(

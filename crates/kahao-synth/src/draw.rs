@@ -11,7 +11,7 @@ use crate::raster::Random;
 use crate::scene::Scene;
 
 /// Columns of labels.csv.
-const HEADER: &str = "file,kind,number,valid_date,print,orientation,cards,quad\n";
+const HEADER: &str = "file,kind,number,valid_date,holder,print,orientation,cards,quad\n";
 
 /// A line is legible when its characters are at least so high, px: about the smallest number among real pictures at the
 /// 1,000 px that test sets have, and what a person reads with ease.
@@ -77,13 +77,16 @@ fn label(file: &str, scene: &Scene) -> String {
         // Of a number that is cropped or covered nobody can tell what a reader should make of it.
         let has_number = scene.cards.iter().any(|card| card.lines.contains(&Kind::Number));
         let unknown = if has_number { "?" } else { "" };
-        return format!("{file},{kind},{unknown},{unknown},,,{cards},\n");
+        return format!("{file},{kind},{unknown},{unknown},{unknown},,,{cards},\n");
     };
     let digits = number.text.replace(' ', "");
-    let date = expiry(scene, number.card);
+    let (date, holder) = (expiry(scene, number.card), holder(scene, number.card));
     let print = if scene.cards[number.card].is_embossed { "embossed" } else { "flat" };
     let corners = number.quad.0.map(|p| format!("{:.1} {:.1}", p.x, p.y)).join(" ");
-    format!("{file},{kind},{digits},{date},{print},{},{cards},{corners}\n", orientation(&number.quad))
+    format!(
+        "{file},{kind},{digits},{date},{holder},{print},{},{cards},{corners}\n",
+        orientation(&number.quad)
+    )
 }
 
 /// The expiry of a card as `MM/YY`, "" when it has none, "?" when a date of it is not seen whole: the latest, for VALID
@@ -101,6 +104,13 @@ fn expiry(scene: &Scene, card: usize) -> String {
     }
     let latest = seen.into_iter().flat_map(|text| text.split(' ')).filter_map(parse_date).max();
     latest.map(|(year, month)| format!("{month:02}/{:02}", year % 100)).unwrap_or_default()
+}
+
+/// The name on a card, "" when it has none, "?" when it is not seen whole.
+fn holder(scene: &Scene, card: usize) -> &str {
+    let seen = scene.lines.iter().find(|line| line.card == card && line.kind == Kind::Holder);
+    let unseen = if scene.cards[card].lines.contains(&Kind::Holder) { "?" } else { "" };
+    seen.map_or(unseen, |line| &line.text)
 }
 
 /// Year and month of a date as `content.rs` writes them: MM/YY, MM/YYYY, YYYY/MM.
@@ -187,26 +197,28 @@ mod tests {
 
     #[test]
     fn what_pictures_show() {
-        use Kind::{Date, Number, OtherDate};
+        use Kind::{Date, Holder, Number, OtherDate};
         const CORNERS: &str = "1.0 2.0 10.0 2.0 10.0 5.0 1.0 5.0";
         for (cards, expected) in [
-            (&[][..], "decoy,,,,,0,"),
-            (&[&[(OtherDate, "01/06")][..]][..], "rendered,,,,,1,"),
-            (&[&[(Number, "")]], "rendered,?,?,,,1,"),
-            (&[&[(Number, "41 11")]], "rendered,4111,,embossed,0,1,C"),
+            (&[][..], "decoy,,,,,,0,"),
+            (&[&[(OtherDate, "01/06")][..]][..], "rendered,,,,,,1,"),
+            (&[&[(Number, "")]], "rendered,?,?,?,,,1,"),
+            (&[&[(Number, "41 11")]], "rendered,4111,,,embossed,0,1,C"),
             (
                 &[&[(Number, "41 11"), (Date, "2024/12"), (OtherDate, "01/30")]],
-                "rendered,4111,12/24,embossed,0,1,C",
+                "rendered,4111,12/24,,embossed,0,1,C",
             ),
-            (&[&[(Number, "41 11"), (Date, "09/09 08/12")]], "rendered,4111,08/12,embossed,0,1,C"),
+            (&[&[(Number, "41 11"), (Date, "09/09 08/12")]], "rendered,4111,08/12,,embossed,0,1,C"),
             (
                 &[&[(Number, "41 11"), (Date, "08/12"), (Date, "10/2011")]],
-                "rendered,4111,08/12,embossed,0,1,C",
+                "rendered,4111,08/12,,embossed,0,1,C",
             ),
-            (&[&[(Number, "41 11"), (Date, ""), (Date, "09/09")]], "rendered,4111,?,embossed,0,1,C"),
+            (&[&[(Number, "41 11"), (Date, ""), (Date, "09/09")]], "rendered,4111,?,,embossed,0,1,C"),
+            (&[&[(Number, "41 11"), (Holder, "LI NA")]], "rendered,4111,,LI NA,embossed,0,1,C"),
+            (&[&[(Number, "41 11"), (Holder, "")]], "rendered,4111,,?,embossed,0,1,C"),
             (
                 &[&[(Number, ""), (Date, "01/40")], &[(Number, "62 22"), (Date, "02/30")]],
-                "rendered,6222,02/30,flat,0,2,C",
+                "rendered,6222,02/30,,flat,0,2,C",
             ),
         ] {
             let expected = format!("a.jpg,{}\n", expected.replace('C', CORNERS));
@@ -254,7 +266,7 @@ mod tests {
         let lines: Vec<&str> = labels.lines().collect();
         assert_eq!(format!("{}\n", lines[0]), HEADER);
         for (index, line) in lines[1..].iter().enumerate() {
-            assert_eq!(*line, format!("{index:04}.jpg,decoy,,,,,0,"));
+            assert_eq!(*line, format!("{index:04}.jpg,decoy,,,,,,0,"));
             assert_eq!(image::image_dimensions(folder.join(&line[..8])).unwrap(), (30, 20));
         }
         assert_eq!(lines.len(), 4);

@@ -1,4 +1,5 @@
-//! Shapes of characters: our own skeletons for embossed digits (after Farrington 7B as ISO/IEC 7811-1 shows it on cards),
+//! Shapes of characters: our own skeletons for embossed digits (after Farrington 7B as ISO/IEC 7811-1 shows it on cards)
+//! and capitals,
 //! and outlines of fonts for print. Sizes are in units of the character's height or in mm, y down.
 
 use std::path::Path;
@@ -8,7 +9,7 @@ use anyhow::{Context as _, bail};
 
 use crate::raster::Random;
 
-/// A digit's skeleton as line segments [x0, y0, x1, y1] in a box 0.6 wide and 1 high.
+/// A character's skeleton as line segments [x0, y0, x1, y1] in a box 0.6 wide and 1 high.
 pub(crate) type Skeleton = Vec<[f32; 4]>;
 
 /// Proportions that differ from one embossing machine to the next.
@@ -56,7 +57,7 @@ impl Embosser {
         }
     }
 
-    /// Skeleton of one digit or '/', its corners jittered a little: no two strikes are the same.
+    /// Skeleton of one digit, capital or sign of names and dates, its corners jittered a little: no two strikes are the same.
     pub(crate) fn skeleton(&self, symbol: char, random: &mut Random) -> Skeleton {
         let (w, m, r) = (self.width, self.waist, self.corner);
         let mut strokes: Vec<Vec<(f32, f32)>> = match symbol {
@@ -127,18 +128,62 @@ impl Embosser {
             }
             '9' => vec![vec![(w, m + 0.04), (0.0, m + 0.04), (0.0, 0.0), (w, 0.0), (w * 0.95, 1.0)]],
             '/' => vec![vec![(w * 0.9, 0.0), (w * 0.1, 1.0)]],
-            _ => vec![],
+            _ => self.capital(symbol),
         };
         for vertex in strokes.iter_mut().flatten() {
             vertex.0 += random.gauss(self.wobble);
             vertex.1 += random.gauss(self.wobble);
         }
         let mut segments = Vec::new();
+        // Slanted strokes meet in points.
+        let r = if "AKMNRVWXYZ".contains(symbol) { r * 0.3 } else { r };
         for stroke in &strokes {
             let rounded = round_corners(stroke, r);
             segments.extend(rounded.windows(2).map(|pair| [pair[0].0, pair[0].1, pair[1].0, pair[1].1]));
         }
         segments
+    }
+}
+
+#[rustfmt::skip] // A letter a line.
+impl Embosser {
+    /// Strokes of a capital or of a sign between names; none of another character.
+    fn capital(&self, symbol: char) -> Vec<Vec<(f32, f32)>> {
+        let (w, m) = (self.width, self.waist);
+        let half = w / 2.0;
+        match symbol {
+            'A' => vec![vec![(0.0, 1.0), (half, 0.0), (w, 1.0)], vec![(w * 0.18, 0.65), (w * 0.82, 0.65)]],
+            'B' => vec![vec![(0.0, 0.0), (0.0, 1.0)], vec![(0.0, 0.0), (w * 0.92, 0.0), (w * 0.92, m), (0.0, m)], vec![(0.0, m), (w, m), (w, 1.0), (0.0, 1.0)]],
+            'C' => vec![vec![(w, 0.17), (w * 0.95, 0.0), (0.0, 0.0), (0.0, 1.0), (w * 0.95, 1.0), (w, 0.83)]],
+            'D' => vec![vec![(0.0, 0.0), (0.0, 1.0)], vec![(0.0, 0.0), (w * 0.8, 0.0), (w, 0.25), (w, 0.75), (w * 0.8, 1.0), (0.0, 1.0)]],
+            'E' => vec![vec![(w, 0.0), (0.0, 0.0)], vec![(0.0, 0.0), (0.0, 1.0)], vec![(0.0, 1.0), (w, 1.0)], vec![(0.0, m), (w * 0.8, m)]],
+            'F' => vec![vec![(w, 0.0), (0.0, 0.0)], vec![(0.0, 0.0), (0.0, 1.0)], vec![(0.0, m), (w * 0.8, m)]],
+            'G' => vec![vec![(w, 0.17), (w * 0.95, 0.0), (0.0, 0.0), (0.0, 1.0), (w, 1.0), (w, m + 0.06), (w * 0.55, m + 0.06)]],
+            'H' => vec![vec![(0.0, 0.0), (0.0, 1.0)], vec![(w, 0.0), (w, 1.0)], vec![(0.0, m), (w, m)]],
+            'I' if self.plain_one => vec![vec![(half, 0.0), (half, 1.0)]],
+            'I' => vec![vec![(half, 0.0), (half, 1.0)], vec![(w * 0.2, 0.0), (w * 0.8, 0.0)], vec![(w * 0.2, 1.0), (w * 0.8, 1.0)]],
+            'J' => vec![vec![(w * 0.85, 0.0), (w * 0.85, 1.0), (0.0, 1.0), (0.0, 0.75)]],
+            'K' => vec![vec![(0.0, 0.0), (0.0, 1.0)], vec![(w * 0.95, 0.0), (0.0, 0.58)], vec![(w * 0.3, 0.42), (w, 1.0)]],
+            'L' => vec![vec![(0.0, 0.0), (0.0, 1.0)], vec![(0.0, 1.0), (w, 1.0)]],
+            'M' => vec![vec![(0.0, 1.0), (0.0, 0.0), (half, 0.55), (w, 0.0), (w, 1.0)]],
+            'N' => vec![vec![(0.0, 1.0), (0.0, 0.0), (w, 1.0), (w, 0.0)]],
+            'O' => vec![vec![(half, 0.0), (w, 0.0), (w, 1.0), (0.0, 1.0), (0.0, 0.0), (half, 0.0)]],
+            'P' => vec![vec![(0.0, 1.0), (0.0, 0.0)], vec![(0.0, 0.0), (w, 0.0), (w, m + 0.06), (0.0, m + 0.06)]],
+            'Q' => vec![vec![(half, 0.0), (w, 0.0), (w, 1.0), (0.0, 1.0), (0.0, 0.0), (half, 0.0)], vec![(w * 0.55, 0.7), (w * 1.05, 1.06)]],
+            'R' => vec![vec![(0.0, 1.0), (0.0, 0.0)], vec![(0.0, 0.0), (w, 0.0), (w, m + 0.04), (0.0, m + 0.04)], vec![(w * 0.45, m + 0.04), (w, 1.0)]],
+            'S' => vec![vec![(w, 0.14), (w * 0.95, 0.0), (0.0, 0.0), (0.0, m), (w, m), (w, 1.0), (0.05 * w, 1.0), (0.0, 0.86)]],
+            'T' => vec![vec![(0.0, 0.0), (w, 0.0)], vec![(half, 0.0), (half, 1.0)]],
+            'U' => vec![vec![(0.0, 0.0), (0.0, 1.0), (w, 1.0), (w, 0.0)]],
+            'V' => vec![vec![(0.0, 0.0), (half, 1.0), (w, 0.0)]],
+            'W' => vec![vec![(0.0, 0.0), (w * 0.2, 1.0), (half, 0.4), (w * 0.8, 1.0), (w, 0.0)]],
+            'X' => vec![vec![(0.0, 0.0), (w, 1.0)], vec![(w, 0.0), (0.0, 1.0)]],
+            'Y' => vec![vec![(0.0, 0.0), (half, 0.5), (w, 0.0)], vec![(half, 0.5), (half, 1.0)]],
+            'Z' => vec![vec![(0.0, 0.0), (w, 0.0), (0.0, 1.0), (w, 1.0)]],
+            '.' => vec![vec![(w * 0.3, 0.97), (w * 0.42, 1.0)]],
+            '-' => vec![vec![(w * 0.1, 0.55), (w * 0.8, 0.55)]],
+            '\'' => vec![vec![(w * 0.5, 0.0), (w * 0.4, 0.22)]],
+            _ => vec![],
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Date = 1,
     /// A date that is not an expiry: never asked for.
     OtherDate = 2,
+    /// The holder's name.
+    Holder = 3,
 }
 
 /// A text line of a picture: tight quad in its pixels, first corner the text's own top-left, clockwise.

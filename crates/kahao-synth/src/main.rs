@@ -55,6 +55,23 @@ enum Command {
         #[arg(long, default_value_t = 320)]
         side: usize,
     },
+    /// Stream grey strips of holders' names with their text to standard output (format: label.rs)
+    HolderStrips {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long)]
+        count: Option<u64>,
+    },
+    /// Stream grey squares about a number as the reader looks for the holder's name, with its corners (format: label.rs)
+    HolderLooks {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long)]
+        count: Option<u64>,
+        /// Pixels of a side
+        #[arg(long, default_value_t = 320)]
+        side: usize,
+    },
     /// Write a contact sheet of strips (left) and scenes (right) as a PNG
     Sheet {
         #[arg(long, default_value_t = 1)]
@@ -92,6 +109,15 @@ fn main() -> anyhow::Result<()> {
         Command::Scenes { seed, count, side } => {
             stream(count, |out, index| draw_scene(out, &mut picture_random(seed, index), &fonts, side))
         }
+        Command::HolderStrips { seed, count } => stream(count, |out, index| {
+            let (pixels, text) =
+                scene::holder_strip(&mut picture_random(seed, index), &fonts, STRIP.0, STRIP.1);
+            label::write_strip(out, &pixels, STRIP.0, STRIP.1, &text)
+        }),
+        Command::HolderLooks { seed, count, side } => stream(count, |out, index| {
+            let (pixels, lines) = scene::holder_look(&mut picture_random(seed, index), &fonts, side);
+            label::write_scene(out, &pixels, side, side, &lines)
+        }),
         Command::Sheet { seed, out } => return write_sheet(seed, &fonts, &out),
         Command::Draw { seed, count, side, decoys, out } => {
             let (draw, draw_bare): (DrawScene, DrawScene) =

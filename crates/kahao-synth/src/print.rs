@@ -102,7 +102,7 @@ impl Emboss {
         Self { machine: Embosser::draw_small(random), ..self.clone() }
     }
 
-    /// Embosses digits (and '/') of `height` mm with top-left (x, y), one every `pitch` mm; a space takes one pitch.
+    /// Embosses digits, capitals and signs of `height` mm with top-left (x, y), one every `pitch` mm; a space takes one pitch.
     pub(crate) fn line(
         &self,
         raster: &mut Raster,

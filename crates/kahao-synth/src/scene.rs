@@ -11,7 +11,7 @@ use crate::decoy::Decoy;
 use crate::design::{CardLine, Design};
 use crate::glyphs::Fonts;
 use crate::label::{Kind, SceneCard, SceneLine};
-use crate::raster::{Colour, Random, Raster, mix, scale, smooth};
+use crate::raster::{Colour, Random, Raster, mix, noise, scale, smooth};
 
 /// A drawn picture with the text lines to be found in it.
 pub(crate) struct Scene {
@@ -34,20 +34,54 @@ const DATED: f32 = 0.4;
 pub(crate) fn strip(random: &mut Random, fonts: &Fonts, width: usize, height: usize) -> (Vec<u8>, String) {
     let design = Design::draw(random, fonts);
     let dated = design.date_window().filter(|_| random.chance(DATED / DATE_CHANCE));
-    let window = dated.unwrap_or_else(|| design.number_window());
     // From a small card in a phone frame to a close-up: a number's strip has about 4.5 px/mm, a date's 7.
-    let density = if dated.is_some() { random.range(3.5, 10.0) } else { random.range(3.3, 6.5) };
+    let (kind, window, density) = match dated {
+        Some(window) => (Kind::Date, window, random.range(3.5, 10.0)),
+        None => (Kind::Number, design.number_window(), random.range(3.3, 6.5)),
+    };
+    strip_of(&design, kind, window, density, random, fonts, [width, height])
+}
+
+/// The same of a holder's name.
+pub(crate) fn holder_strip(
+    random: &mut Random,
+    fonts: &Fonts,
+    width: usize,
+    height: usize,
+) -> (Vec<u8>, String) {
+    loop {
+        let design = Design::draw(random, fonts);
+        let Some(window) = design.holder_window() else { continue };
+        let density = random.range(3.5, 10.0);
+        return strip_of(&design, Kind::Holder, window, density, random, fonts, [width, height]);
+    }
+}
+
+/// The strip of the card's line of a kind, and its text; black when the window does not show it.
+fn strip_of(
+    design: &Design,
+    kind: Kind,
+    window: [f32; 4],
+    density: f32,
+    random: &mut Random,
+    fonts: &Fonts,
+    [width, height]: [usize; 2],
+) -> (Vec<u8>, String) {
     let (raster, lines) = design.paint(fonts, window, density);
-    let wanted = if dated.is_some() { Kind::Date } else { Kind::Number };
     let nothing = || (vec![0; width * height], String::new());
-    let Some(line) = lines.iter().find(|line| line.kind == wanted) else { return nothing() };
-    let quad = locator_error(&line.quad, if dated.is_some() { 1.5 } else { 1.0 }, random);
+    let Some(line) = lines.iter().find(|line| line.kind == kind) else { return nothing() };
+    let along = match kind {
+        Kind::Number => 1.0,
+        Kind::Holder => 0.7,
+        _ => 1.5,
+    };
+    let quad = locator_error(&line.quad, along, random);
     let strip = Quad::rect(0.0, 0.0, width as f32, height as f32);
     let maps = Homography::from_quads(&strip, &strip_frame(&quad)).and_then(|map| Some((map, map.invert()?)));
     let Some((to_card, to_strip)) = maps else { return nothing() };
-    let text = match wanted {
-        Kind::Number => line.text.clone(),
-        _ => dates_in(&lines, &to_strip, width as f32, height as f32),
+    let text = match kind {
+        Kind::Date => dates_in(&lines, &to_strip, width as f32, height as f32),
+        _ => line.text.clone(),
     };
     let pixels: Vec<Colour> = (0..width * height)
         .map(|i| {
@@ -70,7 +104,7 @@ pub(crate) fn strip(random: &mut Random, fonts: &Fonts, width: usize, height: us
 fn dates_in(lines: &[CardLine], to_strip: &Homography, width: f32, height: f32) -> String {
     let mut shown: Vec<(f32, &str)> = lines
         .iter()
-        .filter(|line| line.kind != Kind::Number)
+        .filter(|line| matches!(line.kind, Kind::Date | Kind::OtherDate))
         .filter_map(|line| {
             let (low, high) = line.quad.transform(to_strip).bounding_box();
             let middle = (low.y + high.y) / 2.0 / height;
@@ -99,6 +133,56 @@ fn locator_error(quad: &Quad, along: f32, random: &mut Random) -> Quad {
         corner(c, right - lean, bottom + skew),
         corner(d, left - lean, bottom - skew),
     ])
+}
+
+/// A grey square of `size` px about a number as the reader looks for the holder's name there, and the names in it.
+pub(crate) fn holder_look(random: &mut Random, fonts: &Fonts, size: usize) -> (Vec<u8>, Vec<SceneLine>) {
+    loop {
+        let design = Design::draw_any(random, fonts);
+        let (width, height) = (design.width, design.height);
+        let (raster, lines) = design.paint(fonts, [0.0, 0.0, width, height], random.range(2.2, 6.0));
+        let Some(number) = lines.iter().find(|line| line.kind == Kind::Number) else { continue };
+        // The look is as upright as the number; of the camera only its tilt is left.
+        let tilted = Quad([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)].map(|(u, v)| {
+            let depth = 1.0 + random.gauss(0.06);
+            Point::new(u * width * depth, v * height * depth)
+        }));
+        let on_card = Quad::rect(0.0, 0.0, width, height);
+        let square = Quad::rect(0.0, 0.0, size as f32, size as f32);
+        let maps = Homography::from_quads(&on_card, &tilted).and_then(|to_photo| {
+            let seen = locator_error(&number.quad.transform(&to_photo), 1.0, random);
+            let to_look = Homography::from_quads(&kahao_reader::holder_look(&seen), &square)?;
+            Some((to_photo, to_look, to_photo.invert()?, to_look.invert()?))
+        });
+        let Some((to_photo, to_look, to_card, to_tilted)) = maps else { continue };
+        let (ground, strength) = (random.colour(0.0, 1.0), random.range(0.0, 0.5));
+        let seed = random.seed() as u32;
+        // Some pictures end at the card, and the reader repeats their border.
+        let beyond = if random.chance(0.3) { random.range(-1.0, 3.0) } else { 100.0 };
+        let pixels = (0..size * size).map(|i| {
+            let p = to_tilted.apply(Point::new((i % size) as f32 + 0.5, (i / size) as f32 + 0.5));
+            let p = to_card.apply(p);
+            let (x, y) = (p.x.clamp(-beyond, width + beyond), p.y.clamp(-beyond, height + beyond));
+            if design.covers(x, y) {
+                raster.sample(x, y)
+            } else {
+                scale(ground, 1.0 - strength * noise(seed, x / 3.0, y / 3.0))
+            }
+        });
+        let pixels = pixels.collect();
+        let within = |quad: &Quad| {
+            let (low, high) = quad.bounding_box();
+            low.x > 0.0 && low.y > 0.0 && high.x < size as f32 && high.y < size as f32
+        };
+        let names = lines.into_iter().filter(|line| line.kind == Kind::Holder).map(|line| {
+            let quad = line.quad.transform(&to_photo).transform(&to_look);
+            SceneLine { kind: line.kind, text: line.text, quad, card: 0 }
+        });
+        let names = names.filter(|line| within(&line.quad)).collect();
+        let mut look = Scene { width: size, height: size, pixels, lines: names, cards: Vec::new() };
+        look.light(random);
+        return (look.expose_grey(random), look.lines);
+    }
 }
 
 /// Share of pictures without a bank card.

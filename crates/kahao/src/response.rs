@@ -229,8 +229,8 @@ struct Detail {
     /// `MM/YY` of the earlier of two dates; "" when there is one date or none.
     #[schemars(regex(pattern = r"^([0-9]{2}/[0-9]{2})?$"))]
     valid_from: String,
-    /// Not read yet: "".
-    holder: &'static str,
+    /// The holder's name in capitals as printed; "" when there is none or it cannot be read.
+    holder: String,
     /// `ICBC`; "" when unknown.
     bank_code: String,
     /// `工商银行`; "" when unknown.
@@ -243,7 +243,7 @@ struct Detail {
     luhn_valid: bool,
     /// As printed, with its gaps.
     number_grouped: String,
-    /// Each of number, valid_date and valid_from that was read.
+    /// Each of number, valid_date, valid_from and holder that was read.
     fields: Vec<Field>,
     card: Place,
 }
@@ -251,7 +251,7 @@ struct Detail {
 /// A text on the card.
 #[derive(Clone, Serialize, JsonSchema)]
 struct Field {
-    /// `number`, `valid_date` or `valid_from`.
+    /// `number`, `valid_date`, `valid_from` or `holder`.
     kind: &'static str,
     /// As printed.
     text: String,
@@ -310,16 +310,17 @@ impl Detail {
         let number = Field::new("number", &reading.number);
         let valid_date = reading.valid_date.as_ref().map(|date| Field::new("valid_date", date));
         let valid_from = reading.valid_from.as_ref().map(|date| Field::new("valid_from", date));
+        let holder = reading.holder.as_ref().map(|holder| Field::new("holder", holder));
         Self {
             valid_from: date_text(reading.valid_from.as_ref()),
-            holder: "",
+            holder: reading.holder.as_ref().map(|holder| holder.value.clone()).unwrap_or_default(),
             bank_code: issuer.map(|issuer| issuer.code.clone()).unwrap_or_default(),
             bank_short_name: issuer.map(|issuer| issuer.short_name.clone()).unwrap_or_default(),
             card_name: reading.card_name.clone().unwrap_or_default(),
             scheme: reading.scheme.map(|scheme| scheme.as_str()).unwrap_or_default(),
             luhn_valid: reading.number.value.luhn_valid(),
             number_grouped: reading.number.text.clone(),
-            fields: std::iter::once(number).chain(valid_date).chain(valid_from).collect(),
+            fields: std::iter::once(number).chain(valid_date).chain(valid_from).chain(holder).collect(),
             card: Place { keypoints: Vec::new(), rotation: rotation(&reading.number.quad), layout: "" },
         }
     }

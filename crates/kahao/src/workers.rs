@@ -18,8 +18,8 @@ use tokio::time::timeout;
 
 use crate::stages::{Stage, Stages};
 
-/// How a picture is read: the models in the service, a fake in tests.
-pub(crate) type Read = dyn Fn(&[u8], &mut Timings) -> Result<Vec<CardReading>, ReadError> + Send + Sync;
+/// How a picture is read, in detail or not: the models in the service, a fake in tests.
+pub(crate) type Read = dyn Fn(&[u8], bool, &mut Timings) -> Result<Vec<CardReading>, ReadError> + Send + Sync;
 
 /// Settings of the workers.
 #[derive(Debug, Clone, clap::Args)]
@@ -130,6 +130,7 @@ impl Offered {
 
 struct Job {
     picture: Bytes,
+    detail: bool,
     queued: Instant,
     stages: Stages,
     started: oneshot::Sender<()>,
@@ -180,10 +181,22 @@ impl Workers {
     }
 
     /// Reads a picture on a worker and notes its stages. Dropping the future takes a waiting picture out of the queue.
-    pub(crate) async fn read(&self, picture: Bytes, stages: &Stages) -> Result<Vec<CardReading>, WorkError> {
+    pub(crate) async fn read(
+        &self,
+        picture: Bytes,
+        detail: bool,
+        stages: &Stages,
+    ) -> Result<Vec<CardReading>, WorkError> {
         let (started, has_started) = oneshot::channel();
         let (answer, result) = oneshot::channel();
-        self.queue.push(Job { picture, queued: Instant::now(), stages: stages.clone(), started, answer })?;
+        self.queue.push(Job {
+            picture,
+            detail,
+            queued: Instant::now(),
+            stages: stages.clone(),
+            started,
+            answer,
+        })?;
         match timeout(self.queue_wait, has_started).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(WorkError::Panicked),
@@ -258,12 +271,12 @@ impl Queue {
     }
 
     fn work(&self, read: &Read) {
-        while let Some(Job { picture, queued, stages, started, answer }) = self.pop() {
+        while let Some(Job { picture, detail, queued, stages, started, answer }) = self.pop() {
             stages.note(Stage::Queue, queued);
             // The caller may be gone; then nobody hears either message.
             let _ = started.send(());
             let (began, mut timings) = (Instant::now(), Timings::default());
-            let reading = catch_unwind(AssertUnwindSafe(|| read(&picture, &mut timings)));
+            let reading = catch_unwind(AssertUnwindSafe(|| read(&picture, detail, &mut timings)));
             stages.note_reading(began, &timings);
             self.finish(began.elapsed());
             let _ = answer.send(match reading {
@@ -289,7 +302,7 @@ mod tests {
     fn gate() -> (Arc<Read>, mpsc::Sender<()>) {
         let (open, opened) = mpsc::channel();
         let opened = Mutex::new(opened);
-        let read = move |_: &[u8], _: &mut Timings| {
+        let read = move |_: &[u8], _: bool, _: &mut Timings| {
             let _ = opened.lock().unwrap().recv();
             Err(ReadError::NoCard)
         };
@@ -308,7 +321,7 @@ mod tests {
 
     fn submit(workers: &Arc<Workers>) -> tokio::task::JoinHandle<Result<Vec<CardReading>, WorkError>> {
         let workers = Arc::clone(workers);
-        tokio::spawn(async move { workers.read(Bytes::new(), &Stages::default()).await })
+        tokio::spawn(async move { workers.read(Bytes::new(), false, &Stages::default()).await })
     }
 
     #[tokio::test]
@@ -319,7 +332,10 @@ mod tests {
         settle(&workers, 0, 1).await;
         let second = submit(&workers);
         settle(&workers, 1, 1).await;
-        assert!(matches!(workers.read(Bytes::new(), &Stages::default()).await, Err(WorkError::QueueFull)));
+        assert!(matches!(
+            workers.read(Bytes::new(), false, &Stages::default()).await,
+            Err(WorkError::QueueFull)
+        ));
         open.send(()).unwrap();
         open.send(()).unwrap();
         for answer in [first, second] {
@@ -422,7 +438,7 @@ mod tests {
         let first = submit(&workers);
         settle(&workers, 0, 1).await;
         assert!(matches!(
-            workers.read(Bytes::new(), &Stages::default()).await,
+            workers.read(Bytes::new(), false, &Stages::default()).await,
             Err(WorkError::WaitedTooLong)
         ));
         open.send(()).unwrap();
@@ -434,17 +450,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_worker_outlives_a_panic() {
-        let read = |picture: &[u8], _: &mut Timings| match picture {
+        let read = |picture: &[u8], _: bool, _: &mut Timings| match picture {
             b"bomb" => panic!("on purpose"),
             _ => Ok(Vec::new()),
         };
         let workers = start(1, 8, 60_000, Arc::new(read));
         for _ in 0..3 {
             assert!(matches!(
-                workers.read(Bytes::from_static(b"bomb"), &Stages::default()).await,
+                workers.read(Bytes::from_static(b"bomb"), false, &Stages::default()).await,
                 Err(WorkError::Panicked)
             ));
         }
-        assert!(workers.read(Bytes::new(), &Stages::default()).await.is_ok());
+        assert!(workers.read(Bytes::new(), false, &Stages::default()).await.is_ok());
     }
 }

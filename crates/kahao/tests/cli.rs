@@ -434,7 +434,7 @@ fn drawn_cards() -> (std::path::PathBuf, Vec<String>) {
 #[test]
 fn eval_measures_a_labelled_folder_and_tells_no_number() {
     let (folder, numbers) = drawn_cards();
-    let json = kahao(&["eval", "labels.csv", "--json", "--min-right", "0.8"], &folder);
+    let json = kahao(&["eval", "labels.csv", "--json", "--min-right", "0.8", "--min-holder", "0.6"], &folder);
     assert_eq!(json.status.code(), Some(0), "{}", text(&json.stderr));
     let figures: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(
@@ -445,6 +445,9 @@ fn eval_measures_a_labelled_folder_and_tells_no_number() {
     assert!(right >= 5, "{figures}");
     assert_eq!(figures["corners_off"]["count"], right);
     assert!(figures["corners_off"]["median"].as_f64().unwrap() < 0.5, "{figures}");
+    let holder = &figures["holder"];
+    assert_eq!((&holder["right"]["of"], &holder["invented"]["of"]), (&3.into(), &2.into()), "{figures}");
+    assert_eq!(holder["invented"]["part"], 0, "{figures}");
     let buckets = figures["numbers"]["buckets"].as_array().unwrap();
     let names: Vec<&str> = buckets.iter().map(|bucket| bucket["by"].as_str().unwrap()).collect();
     assert!(names.contains(&"digits") && names.contains(&"tilt"), "{names:?}");

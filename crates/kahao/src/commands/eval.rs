@@ -16,7 +16,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::pictures;
 use figures::Figures;
-use labels::{Label, Only};
+use labels::{Label, Only, Truth};
 use share::Share;
 use tally::Tally;
 
@@ -24,7 +24,7 @@ use tally::Tally;
 #[derive(Debug, clap::Args)]
 pub(crate) struct EvalConfig {
     /// A CSV file with a line a picture. Columns: file, number (empty where there is nothing to read; a ? in it where
-    /// nobody can tell); and where known valid_date (MM/YY, empty or a ?), kind, print, orientation, cards (how
+    /// nobody can tell); and where known valid_date (MM/YY, empty or a ?), holder (likewise), kind, print, orientation, cards (how
     /// many), bank_printed, quad (corners of the number in px: x y x y x y x y)
     #[arg(value_name = "LABELS.csv")]
     labels: PathBuf,
@@ -43,6 +43,9 @@ pub(crate) struct EvalConfig {
     /// Exit status 1 when a smaller share of the pictures without a number is left unread
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     min_unread: Option<f64>,
+    /// Exit status 1 when a smaller share of the holders' names is right
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    min_holder: Option<f64>,
     #[command(flatten)]
     reading: pictures::Config,
 }
@@ -57,12 +60,15 @@ fn parse_share(text: &str) -> Result<f64, String> {
 /// Reads and counts; exit code 0, or 1 when fewer are right than asked for.
 pub(crate) fn run(config: &EvalConfig) -> anyhow::Result<ExitCode> {
     let labels = labels::read(&config.labels, config.pictures.as_deref(), &config.only)?;
-    let (read, jobs) = (config.reading.reader()?, config.reading.jobs()?);
+    let holders = labels.iter().any(|label| label.holder != Truth::Unknown);
+    let (read, jobs) = (config.reading.reader(holders)?, config.reading.jobs()?);
     let figures = measure(&labels, jobs, &*read)?;
     write(&figures, config.json).context("cannot write to standard output")?;
+    let holder = figures.holder.as_ref().map_or(Share::new(0, 0), |holder| holder.right);
     let checks = [
         (config.min_right, figures.numbers.all.read_right, "legible numbers"),
         (config.min_unread, figures.left_unread, "pictures without a number"),
+        (config.min_holder, holder, "holders' names"),
     ];
     let mut reached = true;
     for (least, share, of_what) in checks {

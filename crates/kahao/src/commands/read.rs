@@ -82,7 +82,7 @@ pub(crate) fn run(config: &ReadConfig) -> anyhow::Result<ExitCode> {
     let mut files = files::find(&config.paths)?;
     let output = output::open(config.output.as_deref(), config.skip_existing, config.format.format())?;
     files.retain(|file| !output.done.contains(&*file.to_string_lossy()));
-    let (read, jobs) = (config.pictures.reader()?, config.pictures.jobs()?);
+    let (read, jobs) = (config.pictures.reader(config.detail)?, config.pictures.jobs()?);
     let stop = stop_on_ctrl_c()?;
     let end = read_all(&files, jobs, &*read, output, config, &stop).context("cannot write the results")?;
     if end.reported < files.len() {

@@ -58,8 +58,8 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
     let read = {
         let issuers = Arc::clone(&issuers);
         // One table from the start of a picture to its end, whatever is loaded meanwhile.
-        Arc::new(move |picture: &[u8], timings: &mut Timings| {
-            reader.with_table(issuers.current()).read_timed(picture, timings)
+        Arc::new(move |picture: &[u8], detail: bool, timings: &mut Timings| {
+            reader.with_table(issuers.current()).with_holders(detail).read_timed(picture, timings)
         })
     };
     let state = State::new(config, store.clone(), issuers, read)?;

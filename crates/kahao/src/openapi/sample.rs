@@ -25,6 +25,7 @@ pub(super) fn reading() -> CardReading {
             chars: chars("10/11"),
         }),
         valid_from: None,
+        holder: None,
         issuer: Some(Issuer {
             name: "平安银行股份有限公司".into(),
             short_name: "平安银行".into(),

@@ -27,6 +27,7 @@ pub(crate) fn reading() -> CardReading {
             chars: chars("09/27"),
         }),
         valid_from: None,
+        holder: None,
         issuer: Some(Issuer {
             name: "中国邮政储蓄银行股份有限公司".into(),
             short_name: "邮储银行".into(),
@@ -35,6 +36,18 @@ pub(crate) fn reading() -> CardReading {
         card_type: Some(CardType::Credit),
         card_name: Some("绿卡".into()),
         scheme: Some(Scheme::Visa),
+    }
+}
+
+/// A name on that card.
+pub(crate) fn holder(name: &str) -> FieldReading<String> {
+    let chars = name.chars().filter(|char| *char != ' ').map(|char| CharReading { char, prob: 0.5 });
+    FieldReading {
+        value: name.to_owned(),
+        text: name.to_owned(),
+        prob: 0.75,
+        quad: Quad([Point { x: 3.0, y: 4.0 }; 4]),
+        chars: chars.collect(),
     }
 }
 
@@ -55,7 +68,8 @@ fn detail_adds_every_documented_field() {
     let mut reading = reading();
     reading.number.chars.truncate(1);
     reading.valid_date = None;
-    insta::assert_snapshot!(json(&Answer::cards(&[reading], true)), @r#"{"code":200,"msg":"OK","message":"OK","msg_cn":"成功","success":true,"request_id":"r-1","data":{"content":[{"number":"4111111111111111","prob":0.9999991655349731,"name":"中国邮政储蓄银行股份有限公司","type":"贷记卡","valid_date":"","keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}],"valid_from":"","holder":"","bank_code":"PSBC","bank_short_name":"邮储银行","card_name":"绿卡","scheme":"visa","luhn_valid":true,"number_grouped":"4111 1111 1111 1111","fields":[{"kind":"number","text":"4111 1111 1111 1111","prob":0.9999991655349731,"keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}],"chars":[{"char":"4","prob":0.5}]}],"card":{"keypoints":[],"rotation":0,"layout":""}}]}}"#);
+    reading.holder = Some(holder("X I"));
+    insta::assert_snapshot!(json(&Answer::cards(&[reading], true)), @r#"{"code":200,"msg":"OK","message":"OK","msg_cn":"成功","success":true,"request_id":"r-1","data":{"content":[{"number":"4111111111111111","prob":0.9999991655349731,"name":"中国邮政储蓄银行股份有限公司","type":"贷记卡","valid_date":"","keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}],"valid_from":"","holder":"X I","bank_code":"PSBC","bank_short_name":"邮储银行","card_name":"绿卡","scheme":"visa","luhn_valid":true,"number_grouped":"4111 1111 1111 1111","fields":[{"kind":"number","text":"4111 1111 1111 1111","prob":0.9999991655349731,"keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}],"chars":[{"char":"4","prob":0.5}]},{"kind":"holder","text":"X I","prob":0.75,"keypoints":[{"x":3,"y":4},{"x":3,"y":4},{"x":3,"y":4},{"x":3,"y":4}],"chars":[{"char":"X","prob":0.5},{"char":"I","prob":0.5}]}],"card":{"keypoints":[],"rotation":0,"layout":""}}]}}"#);
 }
 
 #[test]
@@ -63,6 +77,7 @@ fn what_is_unknown_is_empty_and_never_null() {
     let reading = CardReading {
         valid_date: None,
         valid_from: None,
+        holder: None,
         issuer: None,
         card_type: None,
         card_name: None,

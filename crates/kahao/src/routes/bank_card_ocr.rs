@@ -40,11 +40,16 @@ async fn answer(
     if !call.charge().await? {
         return Err(ApiError::QuotaUsedUp);
     }
-    Ok(Answer::cards(&read(state, source, stages).await?, detail))
+    Ok(Answer::cards(&read(state, source, detail, stages).await?, detail))
 }
 
 /// Downloads the picture if need be, then reads it: no worker is held while the network is waited for.
-async fn read(state: &state::State, source: Source, stages: &Stages) -> Result<Vec<CardReading>, ApiError> {
+async fn read(
+    state: &state::State,
+    source: Source,
+    detail: bool,
+    stages: &Stages,
+) -> Result<Vec<CardReading>, ApiError> {
     let picture = match source {
         Source::Picture(picture) => picture,
         Source::Url(url) => {
@@ -54,5 +59,5 @@ async fn read(state: &state::State, source: Source, stages: &Stages) -> Result<V
             fetched?.into()
         }
     };
-    Ok(state.workers.read(picture, stages).await?)
+    Ok(state.workers.read(picture, detail, stages).await?)
 }

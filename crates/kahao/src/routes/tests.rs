@@ -25,7 +25,7 @@ use super::router;
 use crate::config::{ServeConfig, tests::defaults};
 use crate::issuers::tests::embedded;
 use crate::openapi::tests::assert_described;
-use crate::response::tests::reading;
+use crate::response::tests::{holder, reading};
 use crate::state::{Shared, State};
 use crate::store::{FreshKey, KeyChange, Seal, Store};
 
@@ -81,9 +81,11 @@ async fn service_with(
     read: impl Fn(&[u8]) -> Result<Vec<CardReading>, ReadError> + Send + Sync + 'static,
 ) -> Service {
     config.fetch.url_allow_network.push("127.0.0.0/8".parse().unwrap());
-    let timed = move |picture: &[u8], timings: &mut Timings| {
+    let timed = move |picture: &[u8], detail: bool, timings: &mut Timings| {
         *timings = Timings { decode: STAGE, locate: STAGE, recognize: STAGE };
-        read(picture)
+        let mut cards = read(picture)?;
+        cards.iter_mut().filter(|_| detail).for_each(|card| card.holder = Some(holder("LI NA")));
+        Ok(cards)
     };
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("keys.db").display());

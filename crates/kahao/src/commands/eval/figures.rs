@@ -48,9 +48,9 @@ pub(super) struct NumberFigures {
     pub(super) buckets: Vec<Bucket>,
 }
 
-/// What became of the expiry dates.
+/// What became of what is beside the numbers: expiry dates, holders.
 #[derive(Serialize)]
-pub(super) struct ExpiryFigures {
+pub(super) struct FieldFigures {
     pub(super) right: Share,
     pub(super) wrong: usize,
     pub(super) missed: usize,
@@ -110,7 +110,9 @@ pub(super) struct Figures {
     pub(super) numbers: NumberFigures,
     /// Pictures without a number that gave none.
     pub(super) left_unread: Share,
-    pub(super) expiry: ExpiryFigures,
+    pub(super) expiry: FieldFigures,
+    /// Where the labels tell holders.
+    pub(super) holder: Option<FieldFigures>,
     pub(super) issuer: IssuerFigures,
     /// Answers with a `prob` of 0.95 or more.
     pub(super) sure_right: Share,

@@ -27,6 +27,8 @@ pub(super) struct Label {
     pub(super) number: Truth<Pan>,
     /// `MM/YY`, as the answer has it. Specimens print months and years that no card in use can carry.
     pub(super) valid_date: Truth<String>,
+    /// The name as printed.
+    pub(super) holder: Truth<String>,
     pub(super) kind: String,
     pub(super) print: String,
     pub(super) turn: String,
@@ -112,6 +114,10 @@ impl Row<'_> {
         let number =
             self.truth("number", "13 to 19 digits, nothing, or hold a ?", |text| text.parse().ok())?;
         let valid_date = self.truth("valid_date", "MM/YY, nothing, or a ?", parse_date)?;
+        let holder = match self.header.iter().any(|name| name == "holder") {
+            true => self.truth("holder", "a name", |text| Some(text.to_owned()))?,
+            false => Truth::Unknown,
+        };
         let cards: u32 = match self.cell("cards") {
             "" => 1,
             count => count.parse().map_err(|_| "cards must be how many cards the picture shows")?,
@@ -128,6 +134,7 @@ impl Row<'_> {
             path,
             number,
             valid_date,
+            holder,
             kind: text("kind"),
             print: text("print"),
             turn: text("orientation"),

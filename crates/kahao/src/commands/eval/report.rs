@@ -6,7 +6,7 @@ use super::figures::{Bucket, Figures};
 use crate::commands::table::pad;
 
 pub(super) fn write(figures: &Figures, out: &mut impl Write) -> io::Result<()> {
-    let Figures { numbers, expiry, issuer, .. } = figures;
+    let Figures { numbers, issuer, .. } = figures;
     writeln!(out, "{} pictures, {} with a legible number", figures.pictures, numbers.all.read_right.of)?;
     writeln!(out, "In brackets the interval that holds the true share in 95 of 100 samples (Wilson), in %")?;
     writeln!(out)?;
@@ -17,9 +17,12 @@ pub(super) fn write(figures: &Figures, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)?;
     let mut write_line = |what: &str, value: String| writeln!(out, "{}{value}", pad(what, WIDTHS[0] + 8));
     write_line("without a number, left unread", figures.left_unread.to_string())?;
-    write_line("expiry right", expiry.right.to_string())?;
-    write_line("expiry wrong, missed", format!("{}, {}", expiry.wrong, expiry.missed))?;
-    write_line("expiry given where there is none", expiry.invented.to_string())?;
+    for (what, field) in [("expiry", Some(&figures.expiry)), ("holder", figures.holder.as_ref())] {
+        let Some(field) = field else { continue };
+        write_line(&format!("{what} right"), field.right.to_string())?;
+        write_line(&format!("{what} wrong, missed"), format!("{}, {}", field.wrong, field.missed))?;
+        write_line(&format!("{what} given where there is none"), field.invented.to_string())?;
+    }
     if issuer.agree.of + issuer.unknown > 0 {
         write_line("issuer as printed", issuer.agree.to_string())?;
         write_line("issuer not known", issuer.unknown.to_string())?;

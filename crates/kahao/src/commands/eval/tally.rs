@@ -8,7 +8,7 @@ use kahao_reader::geometry::Quad;
 use kahao_reader::{CardReading, ReadError};
 
 use super::figures::{
-    Bin, Bucket, ExpiryFigures, Failure, Figures, IssuerFigures, NumberFigures, Numbers, Spread,
+    Bin, Bucket, Failure, FieldFigures, Figures, IssuerFigures, NumberFigures, Numbers, Spread,
 };
 use super::labels::{Label, Truth};
 use super::share::Share;
@@ -30,7 +30,8 @@ pub(super) struct Tally {
     buckets: BTreeMap<(usize, usize, &'static str, String), Numbers>,
     without_number: usize,
     left_unread: usize,
-    dates: Dates,
+    dates: Fields,
+    holders: Fields,
     issuers: Issuers,
     /// `prob` of each answer that can be judged, and whether it is right.
     answers: Vec<(f32, bool)>,
@@ -39,13 +40,38 @@ pub(super) struct Tally {
     failures: Vec<Failure>,
 }
 
+/// What became of one field of the cards beside their numbers.
 #[derive(Default)]
-struct Dates {
+struct Fields {
     right: usize,
     wrong: usize,
     missed: usize,
     invented: usize,
     rightly_none: usize,
+}
+
+impl Fields {
+    /// Counts a picture by what the field says on its cards.
+    fn count(&mut self, truth: &Truth<String>, read: &[String]) {
+        let count = match truth {
+            Truth::Unknown => return,
+            Truth::Known(value) if read.contains(value) => &mut self.right,
+            Truth::Known(_) if read.is_empty() => &mut self.missed,
+            Truth::Known(_) => &mut self.wrong,
+            Truth::Nothing if read.is_empty() => &mut self.rightly_none,
+            Truth::Nothing => &mut self.invented,
+        };
+        *count += 1;
+    }
+
+    fn figures(&self) -> FieldFigures {
+        FieldFigures {
+            right: Share::new(self.right, self.right + self.wrong + self.missed),
+            wrong: self.wrong,
+            missed: self.missed,
+            invented: Share::new(self.invented, self.invented + self.rightly_none),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -65,7 +91,7 @@ impl Tally {
             Truth::Nothing => self.count_without_number(label, &outcome.result),
             Truth::Unknown => {}
         }
-        self.count_dates(label, cards);
+        self.count_fields(label, cards);
         // Of several cards one is labelled; the others cannot be judged.
         if label.number != Truth::Unknown && !label.is_one_of_several {
             self.answers.extend(cards.iter().map(|card| (card.number.prob, is_labelled(card, label))));
@@ -123,22 +149,13 @@ impl Tally {
         self.without_number += 1;
     }
 
-    fn count_dates(&mut self, label: &Label, cards: &[CardReading]) {
-        let read: Vec<_> = cards
-            .iter()
-            .filter(|card| !label.is_one_of_several || is_labelled(card, label))
-            .filter_map(|card| card.valid_date.as_ref().map(|date| date.value.to_string()))
-            .collect();
-        let dates = &mut self.dates;
-        let count = match &label.valid_date {
-            Truth::Unknown => return,
-            Truth::Known(date) if read.contains(date) => &mut dates.right,
-            Truth::Known(_) if read.is_empty() => &mut dates.missed,
-            Truth::Known(_) => &mut dates.wrong,
-            Truth::Nothing if read.is_empty() => &mut dates.rightly_none,
-            Truth::Nothing => &mut dates.invented,
-        };
-        *count += 1;
+    fn count_fields(&mut self, label: &Label, cards: &[CardReading]) {
+        let cards = cards.iter().filter(|card| !label.is_one_of_several || is_labelled(card, label));
+        let cards: Vec<&CardReading> = cards.collect();
+        let date = |card: &&CardReading| card.valid_date.as_ref().map(|date| date.value.to_string());
+        self.dates.count(&label.valid_date, &cards.iter().filter_map(date).collect::<Vec<_>>());
+        let holder = |card: &&CardReading| card.holder.as_ref().map(|holder| holder.value.clone());
+        self.holders.count(&label.holder, &cards.iter().filter_map(holder).collect::<Vec<_>>());
     }
 
     fn count_issuer(&mut self, label: &Label, card: &CardReading) {
@@ -160,20 +177,15 @@ impl Tally {
 
     /// The figures of all that was counted, `jobs` pictures at a time.
     pub(super) fn figures(self, jobs: usize) -> Figures {
-        let Self { dates, issuers, .. } = self;
+        let Self { dates, holders, issuers, .. } = self;
         let buckets = self.buckets.into_iter();
         let buckets = buckets.map(|((_, _, by, value), numbers)| Bucket::new(by, value, numbers)).collect();
-        let dated = dates.right + dates.wrong + dates.missed;
         Figures {
             pictures: self.elapsed_ms.len(),
             numbers: NumberFigures { all: Bucket::new("all", String::new(), self.all), buckets },
             left_unread: Share::new(self.left_unread, self.without_number),
-            expiry: ExpiryFigures {
-                right: Share::new(dates.right, dated),
-                wrong: dates.wrong,
-                missed: dates.missed,
-                invented: Share::new(dates.invented, dates.invented + dates.rightly_none),
-            },
+            expiry: dates.figures(),
+            holder: Some(holders.figures()).filter(|holder| holder.right.of + holder.invented.of > 0),
             issuer: IssuerFigures {
                 agree: Share::new(issuers.agree, issuers.agree + issuers.differ),
                 unknown: issuers.unknown,

@@ -8,7 +8,7 @@ use super::figures::Numbers;
 use super::labels::Truth;
 use super::*;
 use crate::commands::pictures::{FileError, Outcome};
-use crate::response::tests::reading;
+use crate::response::tests::{holder, reading};
 
 const NUMBER: &str = "4111111111111111";
 const OTHER: &str = "4111111111111122";
@@ -25,6 +25,7 @@ fn label(number: &str, date: Option<u8>) -> Label {
             digits => Truth::Known(digits.parse().unwrap()),
         },
         valid_date: date.map_or(Truth::Nothing, |month| Truth::Known(format!("{month:02}/27"))),
+        holder: Truth::Unknown,
         kind: String::new(),
         print: String::new(),
         turn: String::new(),
@@ -53,6 +54,28 @@ fn figures(pictures: &[(Label, Result<Vec<CardReading>, ReadError>)]) -> Figures
         tally.count(label, &Outcome { result, elapsed: Duration::from_millis(7) });
     }
     tally.figures(2)
+}
+
+#[test]
+fn what_becomes_of_a_name() {
+    let known = |name: &str| Truth::Known(name.to_owned());
+    for (truth, read, expected) in [
+        (known("LI NA"), Some("LI NA"), Some([1, 0, 0, 0, 0])),
+        (known("LI NA"), Some("LI MA"), Some([0, 1, 0, 0, 0])),
+        (known("LI NA"), None, Some([0, 0, 1, 0, 0])),
+        (Truth::Nothing, Some("LI NA"), Some([0, 0, 0, 1, 1])),
+        (Truth::Nothing, None, Some([0, 0, 0, 0, 1])),
+        (Truth::Unknown, Some("LI NA"), None),
+    ] {
+        let mut read_card = card(NUMBER, 0.9, None);
+        read_card.holder = read.map(holder);
+        let label = Label { holder: truth, ..label(NUMBER, None) };
+        let names = figures(&[(label, Ok(vec![read_card]))]).holder;
+        let counts = names.map(|names| {
+            [names.right.part, names.wrong, names.missed, names.invented.part, names.invented.of]
+        });
+        assert_eq!(counts, expected);
+    }
 }
 
 #[test]

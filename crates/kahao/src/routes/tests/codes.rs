@@ -36,6 +36,7 @@ async fn every_form_of_body() {
     }
     let detailed = service.post_json(r#"{"image_base64":"Y2FyZA==","detail":true}"#).await;
     assert_eq!(detailed.json["data"]["content"][0]["scheme"], "visa");
+    assert_eq!(detailed.json["data"]["content"][0]["holder"], "LI NA");
 }
 
 #[tokio::test]
