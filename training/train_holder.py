@@ -1,6 +1,6 @@
 """Train what finds and reads the holder's name, on drawn pictures alone; stop and resume at will.
 
-python train_holder.py locator --synth ../target/release/kahao-synth --minutes 40 --batch 16
+python train_holder.py locator --synth ../target/release/kahao-synth --minutes 40 --start ../run/locator-small/checkpoint.pt
 python train_holder.py recognizer --synth ../target/release/kahao-synth --minutes 40 --start ../run/recognizer-small/checkpoint.pt
 python train_holder.py recognizer --smoke --synth ../target/release/kahao-synth     (seconds, no checkpoint)
 """
@@ -33,7 +33,7 @@ class Strips(IterableDataset):
 
 
 class Looks(IterableDataset):
-    """Endless (look, targets): half of the looks show a name."""
+    """Endless (look, targets): about two in five show a name."""
 
     def __init__(self, synth: Path, seed: int):
         self.synth, self.seed = synth, seed

@@ -1,4 +1,4 @@
-//! Runs the two networks; this file and the one below it alone name the inference engines.
+//! Runs the networks; this file and the one below it alone name the inference engines.
 //! Whatever a caller must know of a model (sizes, alphabet, units) is read from the model file's own metadata.
 
 #[cfg(feature = "onnxruntime")]
