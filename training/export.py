@@ -46,11 +46,8 @@ def metadata_of(net, note: str, step: int) -> dict[str, str]:
 
 
 def parity_inputs(net, synth: Path) -> np.ndarray:
-    is_of_holder = isinstance(net, HolderLocator | HolderRecognizer)
-    if isinstance(net, Recognizer):
-        drawn = read_strips(synth, PARITY_SEED, "holder-strips" if is_of_holder else "strips")
-    else:
-        drawn = read_scenes(synth, PARITY_SEED, of="holder-looks" if is_of_holder else "scenes")
+    read = read_strips if isinstance(net, Recognizer) else read_scenes
+    drawn = read(synth, PARITY_SEED, of=net.drawn_by)
     pictures = [next(drawn)[0] for _ in range(PARITY_COUNT)]
     return np.stack(pictures if isinstance(net, Recognizer) else [letterbox(p) for p in pictures])
 

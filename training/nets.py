@@ -33,6 +33,7 @@ class Recognizer(nn.Module):
 
     alphabet = " 0123456789/"  # class i + 1; class 0 is the CTC blank; the space is a printed gap
     blank = 0
+    drawn_by = "strips"  # command of kahao-synth
     height, width, stride = 32, 320, 4
     widths = {"full": (24, 48, 96, 128, 192), "small": (16, 32, 56, 88, 128)}
 
@@ -67,6 +68,7 @@ class HolderRecognizer(Recognizer):
     """The same of a holder's name."""
 
     alphabet = " ABCDEFGHIJKLMNOPQRSTUVWXYZ.-/'"
+    drawn_by = "holder-strips"
     widths = {"full": Recognizer.widths["small"]}
 
 
@@ -94,7 +96,8 @@ class Locator(nn.Module):
     """
 
     kinds = ("number", "date")
-    codes = (0, 1)  # of the kinds in the stream of kahao-synth
+    drawn_by = "scenes"  # command of kahao-synth
+    codes = (0, 1)  # of the kinds in its stream
     size, stride, offset_px = 320, 8, 64.0
     widths = {"full": (24, 32, 64, 96, 128, 64), "small": (16, 24, 40, 64, 80, 40)}
 
@@ -123,5 +126,6 @@ class HolderLocator(Locator):
     """(N, 1, 320, 320) grey square about a number -> (N, 9, 40, 40): the same of the holder's name."""
 
     kinds = ("holder",)
+    drawn_by = "holder-looks"
     codes = (3,)
     widths = {"full": Locator.widths["small"]}

@@ -29,7 +29,7 @@ class Strips(IterableDataset):
         self.synth, self.seed = synth, seed
 
     def __iter__(self):
-        return read_strips(self.synth, self.seed, "holder-strips")
+        return read_strips(self.synth, self.seed, HolderRecognizer.drawn_by)
 
 
 class Looks(IterableDataset):
@@ -39,7 +39,7 @@ class Looks(IterableDataset):
         self.synth, self.seed = synth, seed
 
     def __iter__(self):
-        for pixels, lines in read_scenes(self.synth, self.seed, HolderLocator.size, "holder-looks"):
+        for pixels, lines in read_scenes(self.synth, self.seed, HolderLocator.size, HolderLocator.drawn_by):
             yield pixels, train_locator.targets(lines, dates_known=True, codes=HolderLocator.codes)
 
 
@@ -95,14 +95,14 @@ def main():
     args.batch = args.batch or batch
     if kind is HolderLocator:
         data, collate, loss_of, validate = Looks, train_locator.collate, train_locator.loss_of, names_found
-        drawn = read_scenes(args.synth, HELD_OUT_SEED, HolderLocator.size, "holder-looks")
+        drawn = read_scenes(args.synth, HELD_OUT_SEED, HolderLocator.size, HolderLocator.drawn_by)
     else:
         data, loss_of, validate = Strips, train_recognizer.loss_of, names_read
 
         def collate(batch):
             return train_recognizer.collate(batch, HolderRecognizer.alphabet)
 
-        drawn = read_strips(args.synth, HELD_OUT_SEED, "holder-strips")
+        drawn = read_strips(args.synth, HELD_OUT_SEED, HolderRecognizer.drawn_by)
     held_out = [] if args.smoke else list(itertools.islice(drawn, HELD_OUT))
     train(args, net, 0.998, lambda seed: data(args.synth, seed), collate, loss_of, lambda: held_out, validate)
 

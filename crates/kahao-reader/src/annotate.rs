@@ -37,12 +37,10 @@ pub fn annotate(picture: &[u8], cards: &[CardReading], numbers: Numbers) -> Resu
     let mut canvas = in_colour(picture).ok_or(ReadError::UnsupportedFormat)?;
     for card in cards {
         for date in [&card.valid_date, &card.valid_from].into_iter().flatten() {
-            outline(&mut canvas, &date.quad, DATE);
-            label(&mut canvas, &below(date), &date.text);
+            mark(&mut canvas, date);
         }
         if let Some(holder) = &card.holder {
-            outline(&mut canvas, &holder.quad, DATE);
-            label(&mut canvas, &below(holder), &holder.text);
+            mark(&mut canvas, holder);
         }
         let number = &card.number;
         match numbers {
@@ -61,6 +59,12 @@ pub fn annotate(picture: &[u8], cards: &[CardReading], numbers: Numbers) -> Resu
     let encoder = JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY);
     canvas.write_with_encoder(encoder).map_err(|_| ReadError::UnsupportedFormat)?;
     Ok(file)
+}
+
+/// Outlines a text beside the number and writes its reading below it.
+fn mark<T>(canvas: &mut RgbImage, field: &FieldReading<T>) {
+    outline(canvas, &field.quad, DATE);
+    label(canvas, &below(field), &field.text);
 }
 
 fn in_colour(picture: &[u8]) -> Option<RgbImage> {

@@ -89,6 +89,7 @@ struct Networks {
 }
 
 /// Reads bank cards. Loads its models once; `read` takes `&self` and may run on many threads.
+#[derive(Clone)]
 pub struct CardReader {
     limits: Limits,
     /// They read what is clear in a third of the time, and know when it is not.
@@ -135,9 +136,7 @@ impl CardReader {
 
     /// A reader with the same models, which are shared, that takes its issuers from another table.
     pub fn with_table(&self, table: Arc<BinTable>) -> Self {
-        let (small, full) = (Arc::clone(&self.small), Arc::clone(&self.full));
-        let (holder, limits, reads_holders) = (Arc::clone(&self.holder), self.limits, self.reads_holders);
-        Self { limits, small, full, holder, reads_holders, table }
+        Self { table, ..self.clone() }
     }
 
     /// A reader with the same models that reads the holder's name too, or does not: it takes time on every card.
@@ -212,7 +211,7 @@ impl CardReader {
             deadline.check()?;
             let dates = self.read_dates(photo, &quad, &dates)?;
             let holder = if self.reads_holders { self.read_holder(photo, &quad)? } else { None };
-            cards.push(CardReading { holder, ..self.card(number, dates) });
+            cards.push(self.card(number, dates, holder));
         }
         cards.sort_by(|a, b| b.number.prob.total_cmp(&a.number.prob));
         Ok(cards)
@@ -340,7 +339,12 @@ impl CardReader {
     }
 
     /// `dates` with the earliest first: VALID FROM stands beside VALID THRU, and the later is the expiry.
-    fn card(&self, number: FieldReading<Pan>, mut dates: Vec<FieldReading<Expiry>>) -> CardReading {
+    fn card(
+        &self,
+        number: FieldReading<Pan>,
+        mut dates: Vec<FieldReading<Expiry>>,
+        holder: Option<FieldReading<String>>,
+    ) -> CardReading {
         let is_issue =
             |date: &FieldReading<Expiry>| dates.len() == 1 && date.value.year() < FIRST_EXPIRY_YEAR;
         if dates.last().is_some_and(is_issue) {
@@ -357,7 +361,7 @@ impl CardReader {
             number,
             valid_date,
             valid_from: dates.pop(),
-            holder: None,
+            holder,
         }
     }
 }

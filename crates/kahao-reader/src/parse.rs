@@ -1,4 +1,5 @@
-//! Log-probabilities of a line -> card number, expiry date or holder's name: what such a text can be, and which reading is the best.
+//! Log-probabilities of a line -> card number, expiry date or holder's name: what such a text can be, and which reading is
+//! the best.
 
 use std::ops::Range;
 
@@ -239,7 +240,6 @@ pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Cho
     chosen.into_iter().map(|(_, date)| date).collect()
 }
 
-/// The date that a text of one of [`DATE_FORMS`] says; `None` for a month or year that no card carries.
 /// Prefixes kept at each column of a name.
 const NAME_BEAM_WIDTH: usize = 8;
 /// Characters of a name (ISO/IEC 7813, 3.2 allows 26), and gaps that a badly cut strip may show.
@@ -256,6 +256,7 @@ pub(crate) fn choose_holder(log_probs: &LogProbs, alphabet: &Alphabet) -> Option
     Some(Chosen { value: name.clone(), text: name, prob: best.log_prob.exp().clamp(0.0, 1.0), chars })
 }
 
+/// The date that a text of one of [`DATE_FORMS`] says; `None` for a month or year that no card carries.
 fn date_of(text: &str) -> Option<Expiry> {
     let (before, after) = text.split_once('/')?;
     let (month, year) = if before.len() == 4 { (after, before) } else { (before, after) };

@@ -35,39 +35,40 @@ struct Arguments {
     command: Command,
 }
 
+/// What is streamed.
+#[derive(clap::Args)]
+struct Stream {
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many; without it until the reader closes the pipe
+    #[arg(long)]
+    count: Option<u64>,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Stream grey line strips with their text to standard output (format: label.rs)
     Strips {
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// How many; without it until the reader closes the pipe
-        #[arg(long)]
-        count: Option<u64>,
+        #[command(flatten)]
+        stream: Stream,
     },
     /// Stream grey scenes with their text lines' corners to standard output (format: label.rs)
     Scenes {
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        #[arg(long)]
-        count: Option<u64>,
+        #[command(flatten)]
+        stream: Stream,
         /// Pixels of the longer side
         #[arg(long, default_value_t = 320)]
         side: usize,
     },
     /// Stream grey strips of holders' names with their text to standard output (format: label.rs)
     HolderStrips {
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        #[arg(long)]
-        count: Option<u64>,
+        #[command(flatten)]
+        stream: Stream,
     },
     /// Stream grey squares about a number as the reader looks for the holder's name, with its corners (format: label.rs)
     HolderLooks {
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        #[arg(long)]
-        count: Option<u64>,
+        #[command(flatten)]
+        stream: Stream,
         /// Pixels of a side
         #[arg(long, default_value_t = 320)]
         side: usize,
@@ -103,19 +104,14 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let fonts = Fonts::load(&arguments.fonts)?;
     let written = match arguments.command {
-        Command::Strips { seed, count } => {
-            stream(count, |out, index| draw_strip(out, &mut picture_random(seed, index), &fonts))
-        }
-        Command::Scenes { seed, count, side } => {
-            stream(count, |out, index| draw_scene(out, &mut picture_random(seed, index), &fonts, side))
-        }
-        Command::HolderStrips { seed, count } => stream(count, |out, index| {
-            let (pixels, text) =
-                scene::holder_strip(&mut picture_random(seed, index), &fonts, STRIP.0, STRIP.1);
+        Command::Strips { stream } => stream.write(|out, random| draw_strip(out, random, &fonts)),
+        Command::Scenes { stream, side } => stream.write(|out, random| draw_scene(out, random, &fonts, side)),
+        Command::HolderStrips { stream } => stream.write(|out, random| {
+            let (pixels, text) = scene::holder_strip(random, &fonts, STRIP.0, STRIP.1);
             label::write_strip(out, &pixels, STRIP.0, STRIP.1, &text)
         }),
-        Command::HolderLooks { seed, count, side } => stream(count, |out, index| {
-            let (pixels, lines) = scene::holder_look(&mut picture_random(seed, index), &fonts, side);
+        Command::HolderLooks { stream, side } => stream.write(|out, random| {
+            let (pixels, lines) = scene::holder_look(random, &fonts, side);
             label::write_scene(out, &pixels, side, side, &lines)
         }),
         Command::Sheet { seed, out } => return write_sheet(seed, &fonts, &out),
@@ -142,15 +138,18 @@ fn picture_random(seed: u64, index: u64) -> Random {
     Random::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(index))
 }
 
-fn stream(
-    count: Option<u64>,
-    mut write: impl FnMut(&mut BufWriter<std::io::StdoutLock<'_>>, u64) -> std::io::Result<()>,
-) -> std::io::Result<()> {
-    let mut out = BufWriter::with_capacity(1 << 18, std::io::stdout().lock());
-    for index in 0..count.unwrap_or(u64::MAX) {
-        write(&mut out, index)?;
+impl Stream {
+    /// Writes one picture after the other to standard output, each drawn with a generator of its own.
+    fn write(
+        &self,
+        mut write: impl FnMut(&mut BufWriter<std::io::StdoutLock<'_>>, &mut Random) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let mut out = BufWriter::with_capacity(1 << 18, std::io::stdout().lock());
+        for index in 0..self.count.unwrap_or(u64::MAX) {
+            write(&mut out, &mut picture_random(self.seed, index))?;
+        }
+        out.flush()
     }
-    out.flush()
 }
 
 fn draw_strip(out: &mut impl Write, random: &mut Random, fonts: &Fonts) -> std::io::Result<()> {
