@@ -10,13 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from nets import Recognizer, encode
+from digits import Digits
+from strips import blend_gap, fill_like, tone_like
 
-STRIP_H, STRIP_W = Recognizer.height, Recognizer.width
-# Width of half a line in a strip, px.
-HALF_W = 168
-# Share of dates among real strips.
-DATES = 0.3
+# Shares of dates and of numbers put together of single digits among real strips.
+DATES, NUMBERS = 0.35, 0.35
 
 
 def is_validation(file: str) -> bool:
@@ -40,124 +38,12 @@ def load_strips(folder: Path, name: str, validation: bool) -> list[tuple[np.ndar
 def rarity(text: str) -> float:
     """Weight of a strip in the draw: sample cards print 8888 8888, which would be a third of all."""
     most = max(text.count(d) for d in "0123456789")
-    return 0.15 if most >= 6 else 0.5 if most >= 4 else 1.0
+    return 0.05 if most >= 6 else 0.4 if most >= 4 else 1.0
 
 
-def fill_like(pixels: np.ndarray, width: int, rng: random.Random) -> np.ndarray:
-    """A stretch of plain ground that continues the right edge of a crop."""
-    edge = pixels[:, -4:].mean(axis=1, keepdims=True)
-    ground = np.repeat(edge, width, axis=1)
-    drift = np.linspace(0, rng.uniform(-40, 40), width)[None, :]
-    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(0, 6), ground.shape)
-    return np.clip(ground + drift + noise, 0, 255).astype(np.uint8)
-
-
-def blend_gap(left: np.ndarray, right: np.ndarray, width: int) -> np.ndarray:
-    ramp = np.linspace(0, 1, max(width, 1))[None, :]
-    a = left[:, -3:].mean(axis=1, keepdims=True)
-    b = right[:, :3].mean(axis=1, keepdims=True)
-    return (a * (1 - ramp) + b * ramp).astype(np.uint8)
-
-
-def columns_of(log_probs: np.ndarray, codes: list[int]) -> list[float]:
-    """The mean column of each code on the likeliest CTC path through (columns, classes) that says them all (Viterbi)."""
-    states = [Recognizer.blank]
-    for code in codes:
-        states += [code, Recognizer.blank]
-    emitted = log_probs[:, states]
-    skips = np.array([i > 1 and states[i] != Recognizer.blank and states[i] != states[i - 2] for i in range(len(states))])
-    best = np.full(len(states), -np.inf)
-    best[:2] = emitted[0, :2]
-    steps = []
-    for row in emitted[1:]:
-        stay, one = best, np.concatenate([[-np.inf], best[:-1]])
-        two = np.where(skips, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)
-        ways = np.stack([stay, one, two])
-        steps.append(ways.argmax(axis=0))
-        best = ways.max(axis=0) + row
-    state = len(states) - 1 if best[-1] > best[-2] else len(states) - 2
-    path = [state]
-    for step in reversed(steps):
-        state -= int(step[state])
-        path.append(state)
-    path = np.array(path[::-1])
-    return [float(np.flatnonzero(path == 2 * i + 1).mean()) for i in range(len(codes))]
-
-
-class Digits:
-    """Real digits, cut one by one out of half lines: the committed recogniser tells where each stands. For each half line a
-    dictionary from digit to its crops, as high as the half line, one pitch wide."""
-
-    # By how many columns a digit's middle lies right of the column that tells it, by eye on 120 digits.
-    LATE = 0.6
-
-    def __init__(self, halves: list[tuple[np.ndarray, str]]):
-        net = cv2.dnn.readNetFromONNX(str(Path(__file__).parent / "../models/recognizer.onnx"))
-        self.lines: list[dict[str, list[np.ndarray]]] = []
-        for pixels, text in halves:
-            strip = plain_strip(pixels)
-            net.setInput(strip.astype(np.float32)[None, None])
-            columns = columns_of(net.forward()[0], encode(text))
-            shown = Recognizer.stride / HALF_W * pixels.shape[1]
-            places = [((c + 0.5 + self.LATE) * shown, d) for c, d in zip(columns, text, strict=True) if d != " "]
-            if len(places) < 3:
-                continue
-            steps = np.diff([x for x, _ in places])
-            pitch = float(np.median(steps[steps < 1.4 * np.median(steps)]))
-            line: dict[str, list[np.ndarray]] = {}
-            for x, digit in places:
-                left, right = round(x - 0.48 * pitch), round(x + 0.48 * pitch)
-                if left >= 0 and right <= pixels.shape[1] and right - left >= 5:
-                    line.setdefault(digit, []).append(pixels[:, left:right])
-            if line:
-                self.lines.append(line)
-
-    def date(self, rng: random.Random) -> tuple[np.ndarray, str]:
-        """A date of such digits at 40 px height, with a drawn slash, on plain ground as wide as a strip shows of a short line.
-        Nobody labelled real dates; these have the light and the wear of real ones, if not their narrower type."""
-        month = f"{rng.randint(1, 12):02}"
-        year = f"{rng.randint(10, 49):02}" if rng.random() < 0.8 else f"{rng.randint(0, 99):02}"
-        text = rng.choices([f"{month}/{year}", f"{month}/20{year}", f"20{year}/{month}"], [85, 8, 7])[0]
-        needed = set(text) - {"/"}
-        # The line that has most of the digits: the others are borrowed and toned like it.
-        line = max(rng.choices(self.lines, k=16), key=lambda line: len(needed & line.keys()))
-        first = cv2.resize(next(iter(line.values()))[0], (24, 40), interpolation=cv2.INTER_AREA)
-        wide = rng.uniform(20, 30)
-        parts: list[np.ndarray] = []
-        for char in text:
-            if char == "/":
-                parts.append(first)  # until its neighbours are known
-                continue
-            own = line.get(char)
-            while own is None:
-                own = rng.choice(self.lines).get(char)
-            crop = cv2.resize(rng.choice(own), (round(wide * rng.uniform(0.95, 1.05)), 40), interpolation=cv2.INTER_AREA)
-            parts.append(crop if char in line else tone_like(crop, first))
-        at = text.index("/")
-        parts[at] = slash(parts[at - 1], parts[at + 1], round(wide * rng.uniform(0.45, 0.95)), rng)
-        pixels = np.hstack(parts)
-        left = max(round(rng.gauss(100, 14)), 8)
-        right = max(round(400 - left - pixels.shape[1] + rng.gauss(0, 20)), 8)
-        pixels = np.hstack([fill_like(pixels[:, ::-1], left, rng)[:, ::-1], pixels, fill_like(pixels, right, rng)])
-        if rng.random() < 0.5:  # dates are half as high as numbers
-            f = rng.uniform(0.35, 0.8)
-            small = cv2.resize(pixels, None, fx=f, fy=f, interpolation=cv2.INTER_AREA)
-            pixels = cv2.resize(small, pixels.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        return pixels, text
-
-
-def slash(left: np.ndarray, right: np.ndarray, width: int, rng: random.Random) -> np.ndarray:
-    """A slash on the ground between two digits, flat or in relief, in their own greys."""
-    pixels = blend_gap(left, right, width)
-    dark, light = np.percentile(np.hstack([left, right]), [4, 96])
-    strokes = rng.choice([[light], [dark], [light, dark], [dark, light]])
-    top, bottom = rng.uniform(8, 13), rng.uniform(27, 32)
-    lean = rng.uniform(0.25, 0.42) * width
-    for i, grey in enumerate(strokes):
-        ends = [(width / 2 + dx + 1.5 * i, y + i) for dx, y in ((-lean, bottom), (lean, top))]
-        (x0, y0), (x1, y1) = [(round(x * 16), round(y * 16)) for x, y in ends]
-        cv2.line(pixels, (x0, y0), (x1, y1), float(grey), rng.choice([1, 2, 2, 3]), cv2.LINE_AA, shift=4)
-    return pixels
+def match_tone(pixels: np.ndarray, like: np.ndarray, rng: random.Random) -> np.ndarray:
+    """Sometimes shifts mean and spread to those of a neighbour, so that a seam is no clue."""
+    return pixels if rng.random() < 0.5 else tone_like(pixels, like)
 
 
 class StripMixer:
@@ -178,8 +64,11 @@ class StripMixer:
     def draw(self) -> tuple[np.ndarray, str]:
         """A strip at about 40 px height with free width, and its text."""
         rng = self.rng
-        if rng.random() < DATES:
+        kind = rng.random()
+        if kind < DATES:
             return self.digits.date(rng)
+        if kind < DATES + NUMBERS:
+            return self.digits.number(rng)
         kind = rng.random()
         if kind < 0.3:
             pixels, text = self.half()
@@ -201,76 +90,6 @@ class StripMixer:
         if pixels.shape[1] < 340:
             pixels = np.hstack([pixels, fill_like(pixels, 340 - pixels.shape[1], rng)])
         return cv2.copyMakeBorder(pixels, 4, 4, 4, 4, cv2.BORDER_REPLICATE), " ".join(text.split())
-
-
-def match_tone(pixels: np.ndarray, like: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Sometimes shifts mean and spread to those of a neighbour, so that a seam is no clue."""
-    return pixels if rng.random() < 0.5 else tone_like(pixels, like)
-
-
-def tone_like(pixels: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """The mean and spread of another crop."""
-    spread = (like.std() + 4) / (pixels.std() + 4)
-    return np.clip((pixels - pixels.mean()) * spread + like.mean(), 0, 255).astype(np.uint8)
-
-
-def plain_strip(pixels: np.ndarray) -> np.ndarray:
-    """A half line as the product would cut it, without any change, for validation."""
-    crop = cv2.resize(pixels, (HALF_W, STRIP_H), interpolation=cv2.INTER_AREA)
-    ground = np.repeat(crop[:, -4:].mean(axis=1, keepdims=True), STRIP_W - HALF_W, axis=1)
-    return np.hstack([crop, ground.astype(np.uint8)])
-
-
-def augment(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Any strip -> 32 x 320, framed loosely and tilted as a locator would, with light, blur, noise and JPEG."""
-    h, w = pixels.shape
-    dx, dy = 0.035 * w, 0.12 * h
-    jitter = lambda s: rng.gauss(0, s)  # noqa: E731
-    shift, tall, slope = jitter(dy * 0.7), rng.uniform(-0.08, 0.22) * h, jitter(dy * 0.5)
-    # Corners of what the strip shows, in the crop's own pixels.
-    corners = np.float32(
-        [
-            [-abs(jitter(dx)) + jitter(1), -tall / 2 + shift - slope + jitter(0.7)],
-            [w + abs(jitter(dx)) + jitter(1), -tall / 2 + shift + slope + jitter(0.7)],
-            [w + abs(jitter(dx)) + jitter(1), h + tall / 2 + shift + slope + jitter(0.7)],
-            [-abs(jitter(dx)) + jitter(1), h + tall / 2 + shift - slope + jitter(0.7)],
-        ]
-    )
-    lean = jitter(0.06) * h  # italics, or a corner quad that leans
-    corners[:2, 0] += lean
-    target = np.float32([[0, 0], [STRIP_W, 0], [STRIP_W, STRIP_H], [0, STRIP_H]])
-    matrix = cv2.getPerspectiveTransform(corners, target)
-    strip = cv2.warpPerspective(pixels, matrix, (STRIP_W, STRIP_H), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
-    return degrade(strip, rng)
-
-
-def degrade(strip: np.ndarray, rng: random.Random) -> np.ndarray:
-    x = strip.astype(np.float32)
-    if rng.random() < 0.25:
-        x = 255 - x
-    x = 128 + (x - 128) * rng.uniform(0.5, 1.3) + rng.uniform(-40, 40)
-    if rng.random() < 0.3:  # a light that falls off along the line
-        x = x * np.linspace(rng.uniform(0.6, 1.3), rng.uniform(0.6, 1.3), STRIP_W, dtype=np.float32)[None, :]
-    if rng.random() < 0.12:  # a flash spot
-        cx, cy, r = rng.uniform(0, STRIP_W), rng.uniform(0, STRIP_H), rng.uniform(10, 50)
-        yy, xx = np.mgrid[0:STRIP_H, 0:STRIP_W].astype(np.float32)
-        x = x + rng.uniform(30, 160) * np.exp(-((xx - cx) ** 2 + (yy - cy) ** 2) / (2 * r * r))
-    if rng.random() < 0.35:
-        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.1))
-    if rng.random() < 0.15:  # a low-resolution original
-        f = rng.uniform(0.45, 0.9)
-        small = cv2.resize(x, (int(STRIP_W * f), int(STRIP_H * f)), interpolation=cv2.INTER_AREA)
-        x = cv2.resize(small, (STRIP_W, STRIP_H), interpolation=cv2.INTER_LINEAR)
-    if rng.random() < 0.4:
-        x = x + np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(1, 12), x.shape)
-    if rng.random() < 0.1:
-        x0, width = rng.randrange(STRIP_W), rng.randint(2, 6)
-        x[:, x0 : x0 + width] = rng.uniform(0, 255)
-    x = np.clip(x, 0, 255).astype(np.uint8)
-    if rng.random() < 0.2:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, rng.randint(25, 80)]
-        x = cv2.imdecode(cv2.imencode(".jpg", x, quality)[1], cv2.IMREAD_GRAYSCALE)
-    return x
 
 
 # The labelled boxes of scenes are loose: shares of their height and width that the text itself takes, by eye on 40 of them.

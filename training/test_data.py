@@ -22,10 +22,12 @@ except ImportError as error:
     sys.exit(0)
 
 import real
+from digits import NUMBER_GROUPS, Digits, columns_of
 from export import round_weights, steps_of
 from import_onnx import convolutions, in_order, thinned
 from nets import HolderLocator, HolderRecognizer, Locator, Recognizer, decode_greedy, encode
 from stream import read_scenes, read_strips
+from strips import augment
 from train_locator import CELLS, find_lines, letterbox, targets
 
 SYNTH: Path | None = None
@@ -71,7 +73,7 @@ class Texts(unittest.TestCase):
         self.assertNotIn(Recognizer.blank, codes)
 
 
-class Digits(unittest.TestCase):
+class SingleDigits(unittest.TestCase):
     def printed(self, text: str) -> np.ndarray:
         """Half a line as the crops of real ones look, in OpenCV's own digits."""
         pixels = np.full((96, 560), 190, np.uint8)
@@ -82,13 +84,13 @@ class Digits(unittest.TestCase):
         log_probs = np.full((10, 4), -9.0)
         for column, code in enumerate([0, 2, 2, 0, 0, 2, 0, 3, 3, 3]):
             log_probs[column, code] = 0.0
-        self.assertEqual(real.columns_of(log_probs, [2, 2, 3]), [1.5, 5.0, 8.0])
+        self.assertEqual(columns_of(log_probs, [2, 2, 3]), [1.5, 5.0, 8.0])
         # What the text lacks is passed over, what the columns lack is found where it costs least.
         log_probs[5, 1] = -1.0
-        self.assertEqual(real.columns_of(log_probs, [2, 1, 3]), [1.5, 5.0, 8.0])
+        self.assertEqual(columns_of(log_probs, [2, 1, 3]), [1.5, 5.0, 8.0])
 
     def test_digits_are_cut_where_they_stand(self):
-        (line,) = real.Digits([(self.printed("6205 8811"), "6205 8811")]).lines
+        (line,) = Digits([(self.printed("6205 8811"), "6205 8811")]).lines
         self.assertEqual(set(line), set("62058") | set("1"))
         ink = {digit: np.mean([(crop < 110).mean() for crop in crops]) for digit, crops in line.items()}
         self.assertEqual(min(ink, key=ink.get), "1")
@@ -96,8 +98,22 @@ class Digits(unittest.TestCase):
             columns = np.flatnonzero((crop < 110).any(axis=0))
             self.assertLess(abs(columns.mean() / crop.shape[1] - 0.5), 0.15, "the digit is in the middle of its crop")
 
+    def test_numbers_have_groups_that_cards_have_and_no_digit_tells_the_next(self):
+        digits = Digits([(self.printed(text), text) for text in ("0123 4567", "8901 2345")])
+        follows, groups = {}, set()
+        for seed in range(200):
+            pixels, text = digits.number(random.Random(seed))
+            self.assertEqual((pixels.shape[0], pixels.dtype), (40, np.uint8))
+            self.assertGreater(pixels.shape[1], 300)
+            np.testing.assert_array_equal(pixels, digits.number(random.Random(seed))[0])
+            groups.add(tuple(len(group) for group in text.split(" ")))
+            for digit, following in itertools.pairwise(text.replace(" ", "")):
+                follows.setdefault(digit, set()).add(following)
+        self.assertEqual(groups, {sizes for sizes, _ in NUMBER_GROUPS})
+        self.assertEqual([len(digits) for digits in follows.values()], [10] * 10)
+
     def test_dates_say_what_their_text_says(self):
-        digits = real.Digits([(self.printed(text), text) for text in ("0123 4567", "8901 2345")])
+        digits = Digits([(self.printed(text), text) for text in ("0123 4567", "8901 2345")])
         texts = set()
         for seed in range(150):
             pixels, text = digits.date(random.Random(seed))
@@ -171,9 +187,9 @@ class Pictures(unittest.TestCase):
     def test_augmented_strips_have_the_network_s_size_and_depend_on_the_seed_alone(self):
         pixels = np.random.default_rng(0).integers(0, 255, (40, 300), np.uint8)
         for seed in range(50):
-            strip = real.augment(pixels, random.Random(seed))
+            strip = augment(pixels, random.Random(seed))
             self.assertEqual((strip.shape, strip.dtype), ((Recognizer.height, Recognizer.width), np.uint8))
-            np.testing.assert_array_equal(strip, real.augment(pixels, random.Random(seed)))
+            np.testing.assert_array_equal(strip, augment(pixels, random.Random(seed)))
 
     def test_a_warped_scene_keeps_its_line_inside_and_in_order(self):
         pixels = np.full((Locator.size, Locator.size), 90, np.uint8)

@@ -1,0 +1,241 @@
+"""Numbers and dates put together of single real digits, cut out of half lines: half lines are few, and a network learns the
+numbers on them by heart. Here no digit tells the next, and dates, which nobody labelled, have the light and wear of real ones.
+"""
+
+import random
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nets import Recognizer, encode
+from strips import HALF_W, blend_gap, fill_like, plain_strip, tone_like
+
+# Digits in the groups of such numbers, with weights.
+NUMBER_GROUPS = [
+    ((4, 4, 4, 4), 6.0),
+    ((4, 4, 4, 4, 3), 3.0),
+    ((6, 13), 3.0),
+    ((4, 4, 4, 7), 1.0),
+    ((16,), 1.0),
+    ((19,), 1.5),
+    ((6, 6, 6), 0.5),
+    ((4, 6, 5), 1.0),
+]
+# So many of one digit among its neighbours make a number like those on specimens.
+REPEATED, REPEATS = 0.15, 0.85
+
+
+def columns_of(log_probs: np.ndarray, codes: list[int]) -> list[float]:
+    """The mean column of each code on the likeliest CTC path through (columns, classes) that says them all (Viterbi)."""
+    states = [Recognizer.blank]
+    for code in codes:
+        states += [code, Recognizer.blank]
+    emitted = log_probs[:, states]
+    skips = np.array([i > 1 and states[i] != Recognizer.blank and states[i] != states[i - 2] for i in range(len(states))])
+    best = np.full(len(states), -np.inf)
+    best[:2] = emitted[0, :2]
+    steps = []
+    for row in emitted[1:]:
+        stay, one = best, np.concatenate([[-np.inf], best[:-1]])
+        two = np.where(skips, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)
+        ways = np.stack([stay, one, two])
+        steps.append(ways.argmax(axis=0))
+        best = ways.max(axis=0) + row
+    state = len(states) - 1 if best[-1] > best[-2] else len(states) - 2
+    path = [state]
+    for step in reversed(steps):
+        state -= int(step[state])
+        path.append(state)
+    path = np.array(path[::-1])
+    return [float(np.flatnonzero(path == 2 * i + 1).mean()) for i in range(len(codes))]
+
+
+class Digits:
+    """Real digits, cut one by one out of half lines: the committed recogniser tells where each stands. For each half line a
+    dictionary from digit to its crops, as high as the half line, one pitch wide."""
+
+    # By how many columns a digit's middle lies right of the column that tells it, by eye on 120 digits.
+    LATE = 0.6
+
+    def __init__(self, halves: list[tuple[np.ndarray, str]]):
+        net = cv2.dnn.readNetFromONNX(str(Path(__file__).parent / "../models/recognizer.onnx"))
+        self.lines: list[dict[str, list[np.ndarray]]] = []
+        for pixels, text in halves:
+            strip = plain_strip(pixels)
+            net.setInput(strip.astype(np.float32)[None, None])
+            columns = columns_of(net.forward()[0], encode(text))
+            shown = Recognizer.stride / HALF_W * pixels.shape[1]
+            places = [((c + 0.5 + self.LATE) * shown, d) for c, d in zip(columns, text, strict=True) if d != " "]
+            if len(places) < 3:
+                continue
+            steps = np.diff([x for x, _ in places])
+            pitch = float(np.median(steps[steps < 1.4 * np.median(steps)]))
+            line: dict[str, list[np.ndarray]] = {}
+            for x, digit in places:
+                left, right = round(x - 0.48 * pitch), round(x + 0.48 * pitch)
+                if left >= 0 and right <= pixels.shape[1] and right - left >= 5:
+                    line.setdefault(digit, []).append(pixels[:, left:right])
+            if line:
+                self.lines.append(line)
+        self.varied = [line for line in self.lines if len(line) >= 4] or self.lines
+
+    def crops(self, text: str, wide: float, rng: random.Random, line: dict | None = None) -> list[np.ndarray]:
+        """A crop about `wide` px wide and 40 high for each character; those of what is no digit are to be replaced."""
+        needed = set(text) - set("/ ")
+        # Of a given line, or of that which has most of the digits: the others are borrowed and toned like it.
+        line = line or max(rng.choices(self.lines, k=64), key=lambda line: len(needed & line.keys()))
+        first = cv2.resize(next(iter(line.values()))[0], (24, 40), interpolation=cv2.INTER_AREA)
+        parts: list[np.ndarray] = []
+        for char in text:
+            if char not in needed:
+                parts.append(parts[-1])
+                continue
+            own = line.get(char)
+            while own is None:
+                own = rng.choice(self.lines).get(char)
+            crop = cv2.resize(rng.choice(own), (round(wide * rng.uniform(0.95, 1.05)), 40), interpolation=cv2.INTER_AREA)
+            crop = crop if char in line else tone_like(crop, first)
+            parts.append(meet(crop, parts[-1]) if parts else crop)
+        return parts
+
+    def number(self, rng: random.Random) -> tuple[np.ndarray, str]:
+        """A number of such digits in groups, at 40 px height. Networks that knew half lines alone read 8888 where a 3 or 1
+        stands among eights."""
+        known = rng.choice(self.varied)
+        common = "".join(known)
+        sizes = rng.choices(NUMBER_GROUPS, [weight for _, weight in NUMBER_GROUPS])[0][0]
+        # Mostly digits of one line, so that its light and wear go through.
+        pool = common if rng.random() < 0.8 else "0123456789"
+        repeated, repeats = rng.choice(common), REPEATS if rng.random() < REPEATED else 0.0
+        text = " ".join("".join(repeated if rng.random() < repeats else rng.choice(pool) for _ in range(size)) for size in sizes)
+        wide = 352 / (len(text) - 0.2 * text.count(" "))
+        parts = self.crops(text, wide, rng, known)
+        gap = wide * rng.uniform(0.5, 1.1)
+        for at, char in enumerate(text):
+            if char == " ":
+                parts[at] = blend_gap(parts[at - 1], parts[at + 1], round(gap * rng.uniform(0.9, 1.1)))
+        pixels = np.hstack(parts)
+        if rng.random() < 0.4:
+            pixels = np.clip(pixels + artwork(pixels.shape, rng), 0, 255).astype(np.uint8)
+        return cv2.copyMakeBorder(pixels, 0, 0, rng.randint(2, 10), rng.randint(2, 10), cv2.BORDER_REPLICATE), text
+
+    def date(self, rng: random.Random) -> tuple[np.ndarray, str]:
+        """A date of such digits at 40 px height, with a drawn slash, on plain ground as wide as a strip shows of a short line.
+        Nobody labelled real dates; these have the light and the wear of real ones, if not their narrower type."""
+        month = f"{rng.randint(1, 12):02}"
+        year = f"{rng.randint(10, 49):02}" if rng.random() < 0.8 else f"{rng.randint(0, 99):02}"
+        text = rng.choices([f"{month}/{year}", f"{month}/20{year}", f"20{year}/{month}"], [85, 8, 7])[0]
+        wide = rng.uniform(20, 30)
+        parts = self.crops(text, wide, rng)
+        at = text.index("/")
+        parts[at] = slash(parts[at - 1], parts[at + 1], round(wide * rng.uniform(0.45, 0.95)), rng)
+        pixels = np.hstack(parts)
+        left = max(round(rng.gauss(100, 14)), 8)
+        right = max(round(400 - left - pixels.shape[1] + rng.gauss(0, 20)), 8)
+        ends = left, left + pixels.shape[1]
+        smooth = cv2.GaussianBlur(pixels, (0, 0), 12)  # nothing of the digits in the ground beside them
+        pixels = np.hstack([fill_like(smooth[:, ::-1], left, rng)[:, ::-1], pixels, fill_like(smooth, right, rng)])
+        pixels = surround(pixels, *ends, rng)
+        if rng.random() < 0.5:  # dates are half as high as numbers
+            f = rng.uniform(0.35, 0.8)
+            small = cv2.resize(pixels, None, fx=f, fy=f, interpolation=cv2.INTER_AREA)
+            pixels = cv2.resize(small, pixels.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return pixels, text
+
+
+# As they stand left of dates, one word below the other; above them; and right of them.
+LEFT_OF_DATES = [("VALID", "THRU"), ("GOOD", "THRU"), ("EXPIRES", "END"), ("VALID", "DATES"), ("VALID", "END"), ("UNTIL", "END")]
+ABOVE_DATES = ["MONTH/YEAR", "MONTH / YEAR", "VALID DATES", "EXPIRES END", "VALID THRU", "MM/YY"]
+RIGHT_OF_DATES = ["CCB HN", "VISA", "GOLD", "CV", "PLATINUM", "CN", "S", "UnionPay"]
+CAPTION_FONTS = [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX_SMALL, cv2.FONT_HERSHEY_TRIPLEX]
+
+
+def surround(pixels: np.ndarray, left: int, right: int, rng: random.Random) -> np.ndarray:
+    """A date from `left` to `right` as it stands on a card: artwork behind it, captions and other texts about it, of which the
+    strip shows a part, and it may run askew. Takes and gives a strip of the same size, of 40 px height."""
+    h, w = pixels.shape
+    above = 16
+    card = cv2.copyMakeBorder(pixels, above, above, 0, 0, cv2.BORDER_REPLICATE).astype(np.float32)
+    for rows in (slice(0, above), slice(h + above, h + 2 * above)):
+        card[rows] = cv2.GaussianBlur(card[rows], (0, 0), 5)
+    if rng.random() < 0.4:
+        card += artwork(card.shape, rng)
+    dark, light = np.percentile(pixels, [3, 97])
+    caption = rng.choice([max(dark - 40, 0), min(light + 40, 255), rng.uniform(0, 255)])
+    font, alpha = rng.choice(CAPTION_FONTS), rng.uniform(0.5, 1.5)
+
+    def write(text: str, x: float, y: float, height: float, grey: float):
+        """With the left end of its baseline at `x`, `y`, capitals of `height`, all in px of the card."""
+        scale = height / 21
+        mask = np.zeros(card.shape, np.uint8)
+        cv2.putText(mask, text, (round(x), round(y)), font, scale, 255, max(round(scale * 3), 1), cv2.LINE_AA)
+        ink = np.minimum(mask.astype(np.float32) / 255 * alpha, 1)
+        np.copyto(card, card * (1 - ink) + grey * ink)
+
+    def width(text: str, height: float) -> int:
+        return cv2.getTextSize(text, font, height / 21, max(round(height / 7), 1))[0][0]
+
+    if rng.random() < 0.55:
+        height, first = rng.uniform(5.5, 9), above + rng.uniform(12, 24)
+        words = rng.choice(LEFT_OF_DATES)
+        x = left - max(map(lambda word: width(word, height), words)) - rng.uniform(-4, 22)
+        for row, word in enumerate(words):
+            write(word, x, first + row * height * rng.uniform(1.4, 1.6), height, caption)
+    if rng.random() < 0.5:
+        height, text = rng.uniform(5, 8.5), rng.choice(ABOVE_DATES)
+        write(text, left + rng.uniform(-20, right - left - 20), above + rng.uniform(-2, 9), height, caption)
+    if rng.random() < 0.2:
+        write(rng.choice(RIGHT_OF_DATES), right + rng.uniform(8, 70), above + rng.uniform(25, 38), rng.uniform(8, 22), caption)
+    if rng.random() < 0.25:  # the holder's name below
+        name = "".join(rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ ", k=14))
+        height = rng.uniform(14, 24)
+        write(name, rng.uniform(-20, left), above + h + rng.uniform(0, 6) + height - 6, height, rng.choice([dark, light]))
+    middle = ((left + right) / 2, above + h / 2)
+    matrix = cv2.getRotationMatrix2D(middle, rng.gauss(0, 1.6), 1.0)
+    matrix[1, 2] += rng.gauss(0, 2.0)
+    card = cv2.warpAffine(card, matrix, (w, h + 2 * above), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.clip(card[above : above + h], 0, 255).astype(np.uint8)
+
+
+def artwork(shape: tuple[int, int], rng: random.Random) -> np.ndarray:
+    """Edges, lines and rings to be added to a picture's greys."""
+    h, w = shape
+    field = np.zeros(shape, np.float32)
+    for _ in range(rng.randint(1, 4)):
+        shade = rng.choice([-1, 1]) * rng.uniform(5, 50)
+        mask = np.zeros(shape, np.uint8)
+        x, y = rng.uniform(0, w), rng.uniform(-0.5 * h, 1.5 * h)
+        kind = rng.random()
+        if kind < 0.35:  # a shape's edge
+            corners = [[x + rng.gauss(0, 40), -5], [w + 5, -5], [w + 5, h + 5], [x + rng.gauss(0, 40), h + 5]]
+            cv2.fillPoly(mask, [np.int32(corners)], 255, cv2.LINE_AA)
+        elif kind < 0.7:
+            end = round(x + rng.gauss(0, 90)), round(y + rng.gauss(0, 60))
+            cv2.line(mask, (round(x), round(y)), end, 255, rng.choice([1, 1, 2, 3, 5]), cv2.LINE_AA)
+        else:
+            axes = rng.randint(8, 120), rng.randint(8, 60)
+            thick = rng.choice([-1, 1, 2, 3])
+            cv2.ellipse(mask, (round(x), round(y)), axes, rng.uniform(0, 180), 0, 360, 255, thick, cv2.LINE_AA)
+        field += cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.5)).astype(np.float32) / 255 * shade
+    return field
+
+
+def meet(pixels: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """A crop in another light, so that its ground nearly meets that of the crop before it. Digits leave the corners bare."""
+    grounds = [float(np.median(np.vstack([side[:6], side[-6:]]))) for side in (before[:, -5:], pixels[:, :5])]
+    return np.clip(pixels.astype(np.float32) + 0.75 * (grounds[0] - grounds[1]), 0, 255).astype(np.uint8)
+
+
+def slash(left: np.ndarray, right: np.ndarray, width: int, rng: random.Random) -> np.ndarray:
+    """A slash on the ground between two digits, flat or in relief, in their own greys."""
+    pixels = blend_gap(left, right, width)
+    dark, light = np.percentile(np.hstack([left, right]), [4, 96])
+    strokes = rng.choice([[light], [dark], [light, dark], [dark, light]])
+    top, bottom = rng.uniform(8, 13), rng.uniform(27, 32)
+    lean = rng.uniform(0.25, 0.42) * width
+    for i, grey in enumerate(strokes):
+        ends = [(width / 2 + dx + 1.5 * i, y + i) for dx, y in ((-lean, bottom), (lean, top))]
+        (x0, y0), (x1, y1) = [(round(x * 16), round(y * 16)) for x, y in ends]
+        cv2.line(pixels, (x0, y0), (x1, y1), float(grey), rng.choice([1, 2, 2, 3]), cv2.LINE_AA, shift=4)
+    return pixels
