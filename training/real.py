@@ -167,10 +167,10 @@ def look_again(
     turn = np.arctan2(along[1], along[0]) + np.deg2rad(rng.gauss(0, 5))
     u = np.float32([np.cos(turn), np.sin(turn)])
     v = np.float32([-u[1], u[0]])
-    # The views of locate.rs: about the card, about the line, below the line for its dates.
-    lengths, right, down = rng.choice([(1.5, 0, 0), (1.5, 0, 0), (1.2, 0, 0), (0.8, -0.12, 0.3)])
+    # The views of locate.rs: about the card, about the line.
+    lengths = rng.choice([1.5, 1.5, 1.2])
     side = lengths * length * rng.uniform(0.9, 1.15)
-    centre = quad.mean(axis=0) + (right + rng.gauss(0, 0.04)) * length * u + (down + rng.gauss(0, 0.04)) * length * v
+    centre = quad.mean(axis=0) + rng.gauss(0, 0.04) * length * u + rng.gauss(0, 0.04) * length * v
     corners = np.float32([centre + side / 2 * (x * u + y * v) for x, y in [(-1, -1), (1, -1), (1, 1), (-1, 1)]])
     matrix = cv2.getPerspectiveTransform(corners, np.float32([[0, 0], [size, 0], [size, size], [0, size]]))
     shown = cv2.warpPerspective(pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -48,14 +48,12 @@ const STEEP_LINE: f32 = 0.17;
 const SECOND_LOOK: f32 = 1.5;
 /// Side of the look at a line that could not be read.
 const CLOSE_LOOK: f32 = 1.2;
-/// The middle of the look for dates, along a number and below its top-left corner, and the look's side, in lengths of it:
-/// on labelled pictures dates begin at the number's own beginning and end at two thirds of it.
-const DATES_CENTRE: (f32, f32) = (0.38, 0.3);
-const DATES_LOOK: f32 = 0.8;
-/// The middle of the look for the holder's name, and the look's side, in the same lengths: names begin where numbers do, mostly,
-/// and are 26 characters long at most.
+/// The middle of the look for the holder's name, along a number and below its top-left corner, and the look's side, in lengths of
+/// it: names begin where numbers do, mostly, and are 26 characters long at most.
 const HOLDER_CENTRE: (f32, f32) = (0.48, 0.22);
 const HOLDER_LOOK: f32 = 1.1;
+/// Where short lines may stand, in their heights: how much lower, and how high.
+const SHORT_LINES: [(f32, f32); 3] = [(0.0, 1.3), (-0.25, 1.0), (0.25, 1.0)];
 /// Lines that get a second look in one picture.
 const MAX_SECOND_LOOKS: usize = 4;
 
@@ -149,13 +147,6 @@ impl Locator {
         let lines = self.look_around(photo, &line.quad, CLOSE_LOOK)?;
         let same = |other: &TextLine| other.kind == line.kind && overlap(&other.quad, &line.quad);
         Ok(lines.into_iter().filter(same).map(|line| line.quad).collect())
-    }
-
-    /// The date lines about a number, seen so close that their digits are about as high as a number's in the first look.
-    pub(crate) fn look_for_dates(&self, photo: &Photo, number: &Quad) -> Result<Vec<TextLine>, ReadError> {
-        let mut lines = self.look_at(photo, &below(number, DATES_CENTRE, DATES_LOOK))?;
-        lines.retain(|line| line.kind == LineKind::Date);
-        Ok(lines)
     }
 
     /// The lines about a number that may be the holder's name, those with most votes first.
@@ -291,17 +282,32 @@ fn around(line: &Quad, centre: Point, lengths: f32) -> Quad {
 /// The square in which the holder's name of the card with this number is looked for; the renderer frames its training looks
 /// by the same function.
 pub fn holder_look(number: &Quad) -> Quad {
-    below(number, HOLDER_CENTRE, HOLDER_LOOK)
+    let [left, right, ..] = number.0;
+    let (dx, dy) = (right.x - left.x, right.y - left.y);
+    let (along, below) = HOLDER_CENTRE;
+    let centre = Point::new(left.x + along * dx - below * dy, left.y + along * dy + below * dx);
+    around(number, centre, HOLDER_LOOK)
+}
+
+/// Where a short line near a number may truly stand: as upright as the number, a little higher and lower. A long line's corners
+/// are told well, a short one's slope and place badly. None for a quad without area.
+pub(crate) fn along(line: &Quad, number: &Quad) -> Vec<Quad> {
+    // Numbers and short lines lie in one plane: in the number's own frame both are upright.
+    let maps = Homography::from_quads(number, &Quad::rect(0.0, 0.0, 1.0, 1.0))
+        .and_then(|to_number| Some((to_number, to_number.invert()?)));
+    let Some((to_number, to_photo)) = maps else { return Vec::new() };
+    let [a, b, c, d] = line.transform(&to_number).0;
+    let (left, right) = ((a.x + d.x) / 2.0, (b.x + c.x) / 2.0);
+    let (top, bottom) = ((a.y + b.y) / 2.0, (c.y + d.y) / 2.0);
+    let at = |(lower, height): (f32, f32)| {
+        let middle = (top + bottom) / 2.0 + lower * (bottom - top);
+        let height = height * (bottom - top);
+        Quad::rect(left, middle - height / 2.0, right - left, height).transform(&to_photo)
+    };
+    SHORT_LINES.map(at).to_vec()
 }
 
 /// A square as upright as a number, its middle along it and below its top-left corner, all in lengths of it.
-fn below(number: &Quad, (along, below): (f32, f32), lengths: f32) -> Quad {
-    let [left, right, ..] = number.0;
-    let (dx, dy) = (right.x - left.x, right.y - left.y);
-    let centre = Point::new(left.x + along * dx - below * dy, left.y + along * dy + below * dx);
-    around(number, centre, lengths)
-}
-
 /// A square about a point; (dx, dy) leads from there to the middle of its right side.
 fn square(centre: Point, dx: f32, dy: f32) -> Quad {
     Quad(
@@ -501,20 +507,23 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn dates_are_looked_for_below_the_number_and_come_back_in_the_photo() {
-        let photo = photo_of_bar(640, 480, [60, 80, 400, 30]);
-        // A number 400 px long makes the view 320 px wide, as wide as the network's.
-        let seen = locator(|_| {
-            votes(&[
-                (LineKind::Date, Quad::rect(100.0, 120.0, 80.0, 24.0)),
-                (LineKind::Number, Quad::rect(8.0, 40.0, 240.0, 24.0)),
-            ])
-        });
-        let dates = seen.look_for_dates(&photo, &Quad::rect(60.0, 80.0, 400.0, 30.0)).unwrap();
-        assert_eq!(dates.len(), 1, "{dates:?}");
-        let expected = Quad::rect(60.0 + 152.0 - 160.0 + 100.0, 80.0 + 120.0 - 160.0 + 120.0, 80.0, 24.0);
-        let off = dates[0].quad.0.into_iter().zip(expected.0).map(|(a, b)| a.distance(b));
-        assert!(off.fold(0.0, f32::max) < 1.0, "{:?} for {expected:?}", dates[0].quad);
+    fn a_short_line_is_laid_along_its_number() {
+        let number = Quad(
+            [(60.0, 80.0), (460.0, 120.0), (455.0, 155.0), (57.0, 115.0)].map(|(x, y)| Point::new(x, y)),
+        );
+        let own = Homography::from_quads(&Quad::rect(0.0, 0.0, 1.0, 1.0), &number).unwrap();
+        // Told with another slope, about the same middle.
+        let [a, b, c, d] = Quad::rect(0.25, 2.0, 0.25, 0.6).transform(&own).0;
+        let told = Quad([(a, -6.0), (b, 6.0), (c, 6.0), (d, -6.0)].map(|(p, dy)| Point::new(p.x, p.y + dy)));
+        let places = along(&told, &number);
+        assert_eq!(places.len(), SHORT_LINES.len());
+        for (place, (lower, height)) in places.iter().zip(SHORT_LINES) {
+            let expected =
+                Quad::rect(0.25, 2.3 + 0.6 * (lower - height / 2.0), 0.25, 0.6 * height).transform(&own);
+            let off = place.0.into_iter().zip(expected.0).map(|(a, b)| a.distance(b)).fold(0.0, f32::max);
+            assert!(off < 1.5, "{place:?} for {expected:?}");
+        }
+        assert!(along(&told, &Quad::rect(3.0, 4.0, 0.0, 9.0)).is_empty());
     }
 
     #[test]
