@@ -17,6 +17,7 @@ import torch
 from nets import HolderLocator, HolderRecognizer, Locator, Recognizer
 from stream import read_scenes, read_strips
 from train_locator import letterbox
+from trainer import CHECKPOINT
 
 # A pair of drawn inputs is enough to see a difference between engines.
 PARITY_COUNT = 2
@@ -103,7 +104,7 @@ def main():
 
     net = NETS[args.name](args.size)
     name = args.name if args.size == "full" else f"{args.name}-{args.size}"
-    state = torch.load(args.run / name / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = torch.load(args.run / name / CHECKPOINT, map_location="cpu", weights_only=True)
     average = torch.optim.swa_utils.AveragedModel(net)
     average.load_state_dict(state["average"])
     net = average.module.eval()

