@@ -57,11 +57,11 @@ const HOPELESS: f32 = 0.1;
 /// ten more were taken for one at 0.5, one at 0.95; of 26 numbers of cards that this look found three were lost.
 const SURE_ELSEWHERE: f32 = 0.95;
 /// Below this probability no date is given: an expiry is never guessed. Of 34 real cards with an expiry 28 were right and one
-/// wrong, and of 58 without none was given a date; at 0.65 28, one and two; at 0.8 27, none and none. Of 313 drawn ones 261 were right and
-/// 8 wrong, at 0.65 263 and 9.
+/// wrong, and of 58 without one none was given a date; at 0.65 28, one and two; at 0.8 27, none and none. Of 313 drawn ones
+/// 261 were right and 8 wrong, at 0.65 263 and 9.
 const DATE_LEGIBLE: f32 = 0.76;
-/// Where the small recogniser sees less of any date, the full one is not asked: of 128 such lines, real and drawn, 26 with a date, it
-/// made two legible, and two of eight between 0.05 and 0.1.
+/// Where the small recogniser sees less of any date, the full one is not asked: of 128 such lines, real and drawn, 26 with a
+/// date, it made two legible, and two of eight between 0.05 and 0.1.
 const DATE_HOPELESS: f32 = 0.05;
 /// A date before this year that stands alone is a date of issue (发卡日期, 2006/08 CN): of 92 labelled pictures none has an
 /// expiry before 2011, and all four dates that were taken for one by mistake were from 2006 to 2008.

@@ -48,12 +48,12 @@ const STEEP_LINE: f32 = 0.17;
 const SECOND_LOOK: f32 = 1.5;
 /// Side of the look at a line that could not be read.
 const CLOSE_LOOK: f32 = 1.2;
-/// The middle of the look for the holder's name, along a number and below its top-left corner, and the look's side, in lengths of
-/// it: names begin where numbers do, mostly, and are 26 characters long at most.
+/// The middle of the look for the holder's name, along a number and below its top-left corner, and the look's side, in lengths
+/// of it: names begin where numbers do, mostly, and are 26 characters long at most.
 const HOLDER_CENTRE: (f32, f32) = (0.48, 0.22);
 const HOLDER_LOOK: f32 = 1.1;
-/// Where short lines may stand, in their heights: how much lower, and how high. Of 34 real dates 27 were read so instead of 25, of 112
-/// drawn ones 94 instead of 81.
+/// Where short lines may stand, in their heights: how much lower, and how high. Of 34 real dates 27 were read so instead of 25,
+/// of 112 drawn ones 94 instead of 81.
 const SHORT_LINES: [(f32, f32); 3] = [(0.0, 1.3), (-0.25, 1.0), (0.25, 1.0)];
 /// Lines that get a second look in one picture.
 const MAX_SECOND_LOOKS: usize = 4;
@@ -308,7 +308,6 @@ pub(crate) fn along(line: &Quad, number: &Quad) -> Vec<Quad> {
     SHORT_LINES.map(at).to_vec()
 }
 
-/// A square as upright as a number, its middle along it and below its top-left corner, all in lengths of it.
 /// A square about a point; (dx, dy) leads from there to the middle of its right side.
 fn square(centre: Point, dx: f32, dy: f32) -> Quad {
     Quad(
