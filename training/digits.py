@@ -165,16 +165,18 @@ def surround(pixels: np.ndarray, left: int, right: int, rng: random.Random) -> n
     caption = rng.choice([max(dark - 40, 0), min(light + 40, 255), rng.uniform(0, 255)])
     font, alpha = rng.choice(CAPTION_FONTS), rng.uniform(0.5, 1.5)
 
+    def thickness(height: float) -> int:
+        return max(round(height / 7), 1)
+
     def write(text: str, x: float, y: float, height: float, grey: float):
         """With the left end of its baseline at `x`, `y`, capitals of `height`, all in px of the card."""
-        scale = height / 21
         mask = np.zeros(card.shape, np.uint8)
-        cv2.putText(mask, text, (round(x), round(y)), font, scale, 255, max(round(scale * 3), 1), cv2.LINE_AA)
+        cv2.putText(mask, text, (round(x), round(y)), font, height / 21, 255, thickness(height), cv2.LINE_AA)
         ink = np.minimum(mask.astype(np.float32) / 255 * alpha, 1)
         np.copyto(card, card * (1 - ink) + grey * ink)
 
     def width(text: str, height: float) -> int:
-        return cv2.getTextSize(text, font, height / 21, max(round(height / 7), 1))[0][0]
+        return cv2.getTextSize(text, font, height / 21, thickness(height))[0][0]
 
     if rng.random() < 0.55:
         height, first = rng.uniform(5.5, 9), above + rng.uniform(12, 24)

@@ -334,9 +334,9 @@ impl CardReader {
             }
         }
         looks.sort_by(|a, b| b.prob().total_cmp(&a.prob()));
-        let seen: Vec<Quad> =
-            looks.iter().take_while(|look| look.prob() >= DATE_HOPELESS).map(|look| look.quad).collect();
-        for &quad in seen.iter().take(FULL_DATE_LOOKS) {
+        let seen = looks.iter().take_while(|look| look.prob() >= DATE_HOPELESS);
+        let seen: Vec<Quad> = seen.take(FULL_DATE_LOOKS).map(|look| look.quad).collect();
+        for quad in seen {
             looks.extend(date_look(&self.full.recognizer, photo, quad)?);
             if looks.last().is_some_and(|look| look.prob() >= SURE) {
                 break;
