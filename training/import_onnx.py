@@ -2,7 +2,7 @@
 
 python import_onnx.py recognizer --synth ../target/release/kahao-synth --real ../../shared/realdev
 python import_onnx.py locator --synth ../target/release/kahao-synth --real ../../shared/realdev
-python import_onnx.py locator --size small --run ../run/locator-small ...     (begins with the full one's best channels)
+python import_onnx.py locator --size small --thin ...     (a new small one, with the full one's best channels)
 
 The export folds each batch normalisation into its convolution. Here it is unfolded again: what the convolutions give on
 a few batches of training data becomes the normalisation's mean and variance, so that the network says the same as before
@@ -115,7 +115,8 @@ def main():
     parser.add_argument("name", choices=["recognizer", "locator"])
     parser.add_argument("--models", type=Path, default=Path("../models"), help="folder with NAME.onnx")
     parser.add_argument("--size", choices=Locator.widths, default="full")
-    parser.add_argument("--run", type=Path, help="folder of the checkpoint (default: ../run/NAME)")
+    parser.add_argument("--thin", action="store_true", help="cut the full model down to that size")
+    parser.add_argument("--run", type=Path, default=Path("../run"), help="where NAME/checkpoint.pt goes")
     parser.add_argument("--synth", type=Path, required=True, help="the kahao-synth binary")
     parser.add_argument("--real", type=Path, help="folder of real training data, as for the training")
     args = parser.parse_args()
@@ -125,14 +126,15 @@ def main():
     mixed = {"recognizer": train_recognizer.MixedStrips, "locator": train_locator.MixedScenes}[args.name]
     data = iter(mixed(args.synth, args.real, 0.5 if args.real else 0.0, seed=4_711))
     batches = [module.collate([next(data) for _ in range(BATCH)])[0].float() for _ in range(BATCHES)]
-    weights, metadata = convolutions(args.models / f"{args.name}.onnx")
-    unfold(net, weights if args.size == "full" else thinned(net, weights), batches)
+    name = args.name if args.size == "full" else f"{args.name}-{args.size}"
+    weights, metadata = convolutions(args.models / f"{args.name if args.thin else name}.onnx")
+    unfold(net, thinned(net, weights) if args.thin else weights, batches)
 
     average = torch.optim.swa_utils.AveragedModel(net, use_buffers=True)
     average.n_averaged.fill_(1)  # at 0 the training's first step would replace the average
     optimizer = torch.optim.AdamW(net.parameters())
-    checkpoint = (args.run or Path("../run") / args.name) / CHECKPOINT
-    step = int(metadata["step"]) if args.size == "full" else 0
+    checkpoint = args.run / name / CHECKPOINT
+    step = 0 if args.thin else int(metadata["step"])
     save(checkpoint, net, average, optimizer, step)
     print(f"{checkpoint} at step {step}")
 

@@ -9,6 +9,7 @@ import itertools
 import random
 import re
 import sys
+import threading
 import unittest
 from pathlib import Path
 
@@ -22,14 +23,17 @@ except ImportError as error:
     sys.exit(0)
 
 import real
+import train_locator
+import train_recognizer
 from blend import blended
 from digits import NUMBER_GROUPS, Digits, columns_of
 from export import round_weights, steps_of
 from import_onnx import convolutions, in_order, thinned
 from nets import HolderLocator, HolderRecognizer, Locator, Recognizer, decode_greedy, encode
+from pool import Pool
 from stream import read_scenes, read_strips
 from strips import augment
-from train_locator import CELLS, find_lines, letterbox, targets
+from train_locator import CELLS, find_lines, letterbox
 
 SYNTH: Path | None = None
 
@@ -40,6 +44,17 @@ def turned(quad: np.ndarray, degrees: float) -> np.ndarray:
     rotation = np.float32([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
     middle = np.float32([Locator.size / 2, Locator.size / 2])
     return ((quad - middle) @ rotation.T + middle).astype(np.float32)
+
+
+def batch_of(*pictures: list[tuple[int, np.ndarray]], dates_known: bool = True) -> list[torch.Tensor]:
+    """Grey pictures with these lines, as the training takes them."""
+    grey = np.full((Locator.size, Locator.size), 90, np.uint8)
+    return train_locator.collate([(grey, lines, dates_known) for lines in pictures])
+
+
+def targets(lines: list[tuple[int, np.ndarray]], dates_known: bool = True, codes: tuple[int, ...] = Locator.codes) -> np.ndarray:
+    """What is wanted of a picture with these lines."""
+    return train_locator.targets(*batch_of(lines, dates_known=dates_known)[1:], codes)[0].numpy()
 
 
 def as_output(target: np.ndarray, kinds: int = len(Locator.kinds)) -> np.ndarray:
@@ -143,14 +158,14 @@ class Lines(unittest.TestCase):
     def test_lines_come_back_from_their_targets_at_any_angle(self):
         for degrees in range(0, 360, 15):
             quads = {0: turned(NUMBER, degrees), 1: turned(DATE, degrees)}
-            found = find_lines(as_output(targets(list(quads.items()), dates_known=True)))
+            found = find_lines(as_output(targets(list(quads.items()))))
             self.assertEqual(sorted(kind for kind, _, _ in found), [0, 1], f"at {degrees} degrees")
             for kind, _, quad in found:
                 np.testing.assert_allclose(quad, quads[kind], atol=0.1, err_msg=f"{kind} at {degrees} degrees")
 
     def test_a_line_lower_than_a_cell_is_not_lost(self):
         thin = np.float32([[100, 101], [160, 101], [160, 103], [100, 103]])
-        found = find_lines(as_output(targets([(0, thin)], dates_known=True)))
+        found = find_lines(as_output(targets([(0, thin)])))
         self.assertEqual(len(found), 1)
         np.testing.assert_allclose(found[0][2], thin, atol=0.1)
 
@@ -159,18 +174,85 @@ class Lines(unittest.TestCase):
         kinds = len(Locator.kinds)
         self.assertEqual(unknown.shape, (kinds + 10, CELLS, CELLS))
         self.assertEqual(unknown[kinds + 9].max(), 0)
-        foreign = targets([(2, NUMBER)], dates_known=True)
+        foreign = targets([(2, NUMBER)])
         self.assertEqual(foreign[: kinds + 9].max(), 0)
         self.assertEqual(foreign[kinds + 9].min(), 1)
 
     def test_of_a_holder_s_look_only_names_are_found(self):
         lines = [(0, NUMBER), (HolderLocator.codes[0], DATE)]
-        ((kind, _, quad),) = find_lines(as_output(targets(lines, dates_known=True, codes=HolderLocator.codes), kinds=1))
+        ((kind, _, quad),) = find_lines(as_output(targets(lines, codes=HolderLocator.codes), kinds=1))
         self.assertEqual(kind, 0)
         np.testing.assert_allclose(quad, DATE, atol=0.1)
 
     def test_nothing_is_found_in_nothing(self):
-        self.assertEqual(find_lines(as_output(targets([], dates_known=True))), [])
+        self.assertEqual(find_lines(as_output(targets([]))), [])
+
+
+class Varying(unittest.TestCase):
+    def test_lines_move_with_what_is_printed(self):
+        torch.manual_seed(1)
+        pixels, *truth = batch_of(*[[(0, NUMBER), (1, DATE)]] * 40)
+        for quad, grey in ((NUMBER, 250), (DATE, 10)):
+            (left, top), _, (right, bottom), _ = quad.astype(int)
+            pixels[:, :, top:bottom, left:right] = grey
+        pixels, codes, quads, _ = train_locator.vary(pixels.float(), *truth)
+        kept = 0
+        for picture, kinds, corners in zip(pixels[:, 0], codes, quads, strict=True):
+            for kind, quad in zip(kinds.tolist(), corners, strict=True):
+                if kind == 0:
+                    kept += 1
+                    x, y = quad.mean(dim=0).long().tolist()
+                    self.assertGreater(picture[y, x], 220)
+                    inner = quad.mean(dim=0).lerp(quad, 0.8).long()
+                    outer = quad.mean(dim=0).lerp(quad, 1.3).long().clamp(0, Locator.size - 1)
+                    self.assertTrue(all(picture[y, x] > 220 for x, y in inner.tolist()))
+                    self.assertTrue(all(picture[y, x] < 220 for x, y in outer.tolist()))
+        self.assertGreater(kept, 25)
+
+    def test_strips_stay_what_they_were_but_for_a_little(self):
+        torch.manual_seed(1)
+        strips = torch.full((64, 1, Recognizer.height, Recognizer.width), 200.0)
+        strips[:, :, 8:24, 60:260] = 40.0
+        varied, text = train_recognizer.vary(strips, "as it was")
+        self.assertEqual((varied.shape, text), (strips.shape, "as it was"))
+        self.assertTrue(((varied >= 0) & (varied <= 255)).all())
+        self.assertTrue((varied[:, :, 13:19, 70:250].mean(dim=(1, 2, 3)) < 110).all())
+        self.assertTrue((varied[:, :, :, :40].mean(dim=(1, 2, 3)) > 110).all())
+        self.assertGreater((varied[0] - varied[1]).abs().max(), 5)
+
+
+class Pools(unittest.TestCase):
+    def test_the_latest_samples_are_drawn_whole(self):
+        batches = [[torch.arange(i, i + 4), -torch.arange(i, i + 4)] for i in range(0, 20, 4)]
+        hold = threading.Event()
+
+        def endless():
+            yield from batches
+            hold.wait()
+
+        pool = Pool(endless(), capacity=10, least=20, device=torch.device("cpu"))
+        numbers, negated = pool.draw(400)
+        hold.set()
+        torch.testing.assert_close(numbers, -negated)
+        self.assertEqual(set(numbers.tolist()), set(range(10, 20)))
+
+    def test_a_fault_in_drawing_reaches_the_training(self):
+        def broken():
+            yield [torch.zeros(2)]
+            raise ValueError("no font")
+
+        with self.assertRaisesRegex(RuntimeError, "no more samples"):
+            Pool(broken(), capacity=4, least=4, device=torch.device("cpu")).draw(1)
+
+
+class Teaching(unittest.TestCase):
+    def test_an_opinion_on_unknown_dates_is_followed(self):
+        outputs = [torch.from_numpy(as_output(targets(lines)))[None] for lines in ([(0, NUMBER), (1, DATE)], [(0, NUMBER)])]
+        truth = batch_of([(0, NUMBER)], dates_known=False)[1:]
+        with_date, without = (train_locator.loss_of(output, *truth, opinion=outputs[0]).item() for output in outputs)
+        self.assertLess(with_date, without - 0.1)
+        with_date, without = (train_locator.loss_of(output, *truth).item() for output in outputs)
+        self.assertAlmostEqual(with_date, without, places=5)
 
 
 class Pictures(unittest.TestCase):

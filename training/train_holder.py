@@ -5,6 +5,7 @@ python train_holder.py recognizer --synth ../target/release/kahao-synth --minute
 python train_holder.py recognizer --smoke --synth ../target/release/kahao-synth     (seconds, no checkpoint)
 """
 
+import functools
 import itertools
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import train_locator
 import train_recognizer
 from nets import HolderLocator, HolderRecognizer, decode_greedy
 from stream import read_scenes, read_strips
-from trainer import arguments, train
+from trainer import arguments, train, worker_seed
 
 # Drawn from a seed of their own, never trained on.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 400
@@ -29,41 +30,39 @@ class Strips(IterableDataset):
         self.synth, self.seed = synth, seed
 
     def __iter__(self):
-        return read_strips(self.synth, self.seed, HolderRecognizer.drawn_by)
+        return read_strips(self.synth, worker_seed(self.seed), HolderRecognizer.drawn_by)
 
 
 class Looks(IterableDataset):
-    """Endless (look, targets): about two in five show a name."""
+    """Endless (look, lines, whether all are known): about two in five show a name."""
 
     def __init__(self, synth: Path, seed: int):
         self.synth, self.seed = synth, seed
 
     def __iter__(self):
-        for pixels, lines in read_scenes(self.synth, self.seed, HolderLocator.size, HolderLocator.drawn_by):
-            yield pixels, train_locator.targets(lines, dates_known=True, codes=HolderLocator.codes)
+        for pixels, lines in read_scenes(self.synth, worker_seed(self.seed), HolderLocator.size, HolderLocator.drawn_by):
+            yield pixels, lines, True
 
 
-def batches_of(pixels: np.ndarray):
-    for start in range(0, len(pixels), 32):
-        yield torch.from_numpy(pixels[start : start + 32]).unsqueeze(1).float()
+def outputs_of(net: torch.nn.Module, pixels: np.ndarray) -> torch.Tensor:
+    """What the network, in evaluation, says of pictures N x height x width."""
+    device = next(net.parameters()).device
+    batches = torch.from_numpy(pixels).unsqueeze(1).float().split(32)
+    with torch.no_grad():
+        outputs = torch.cat([net(batch.to(device)).cpu() for batch in batches])
+    return outputs
 
 
 def names_read(net: HolderRecognizer, held_out) -> str:
     """Share of held-out names that are read whole, by greedy decoding."""
-    net.eval()
-    with torch.no_grad():
-        outputs = torch.cat([net(batch) for batch in batches_of(np.stack([pixels for pixels, _ in held_out]))])
-    net.train()
+    outputs = outputs_of(net, np.stack([pixels for pixels, _ in held_out]))
     texts = decode_greedy(outputs, HolderRecognizer.alphabet)
     return f"names whole {np.mean([text == truth for text, (_, truth) in zip(texts, held_out, strict=True)]):.3f}"
 
 
 def names_found(net: HolderLocator, held_out) -> str:
     """Share of held-out names whose corners are near enough, and of looks without a name where one is seen."""
-    net.eval()
-    with torch.no_grad():
-        outputs = torch.cat([net(batch) for batch in batches_of(np.stack([pixels for pixels, _ in held_out]))]).numpy()
-    net.train()
+    outputs = outputs_of(net, np.stack([pixels for pixels, _ in held_out])).numpy()
     found, invented = [], []
     for output, (_, lines) in zip(outputs, held_out, strict=True):
         seen = train_locator.find_lines(output)
@@ -83,28 +82,30 @@ def start_from(net: torch.nn.Module, checkpoint: Path):
 
 def main():
     both = {"locator": (HolderLocator, 16), "recognizer": (HolderRecognizer, 64)}
-    sizes = HolderLocator.widths
     args = arguments(
-        __doc__, "holder", sizes, needs_drawn=True, minutes=40, lr_end=2e-5, batch=0, which=tuple(both), may_start=True
+        __doc__, HolderLocator.widths, needs_drawn=True, minutes=40, lr_end=2e-5, batch=0, which=tuple(both), may_start=True
     )
     kind, batch = both[args.which]
-    net = kind(args.size)
-    if args.start:
-        start_from(net, args.start)
-    args.run = args.run.with_name(f"{args.which}-holder") if args.run.name == "holder" else args.run
     args.batch = args.batch or batch
+
+    def net_of(size: str) -> torch.nn.Module:
+        net = kind(size)
+        if args.start:
+            start_from(net, args.start)
+        return net
+
     if kind is HolderLocator:
-        data, collate, loss_of, validate = Looks, train_locator.collate, train_locator.loss_of, names_found
+        data, collate, validate = Looks, train_locator.collate, names_found
+        vary = functools.partial(train_locator.vary, quarters=0.0)
+        loss_of = functools.partial(train_locator.loss_of, among=HolderLocator.codes)
         drawn = read_scenes(args.synth, HELD_OUT_SEED, HolderLocator.size, HolderLocator.drawn_by)
     else:
-        data, loss_of, validate = Strips, train_recognizer.loss_of, names_read
-
-        def collate(batch):
-            return train_recognizer.collate(batch, HolderRecognizer.alphabet)
-
+        data, validate, vary, loss_of = Strips, names_read, train_recognizer.vary, train_recognizer.loss_of
+        collate = functools.partial(train_recognizer.collate, alphabet=HolderRecognizer.alphabet)
         drawn = read_strips(args.synth, HELD_OUT_SEED, HolderRecognizer.drawn_by)
     held_out = [] if args.smoke else list(itertools.islice(drawn, HELD_OUT))
-    train(args, net, 0.998, lambda seed: data(args.synth, seed), collate, loss_of, lambda: held_out, validate)
+    name = f"{args.which}-holder"
+    train(args, name, net_of, 0.998, lambda seed: data(args.synth, seed), collate, vary, loss_of, lambda: held_out, validate)
 
 
 if __name__ == "__main__":

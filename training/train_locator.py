@@ -4,7 +4,7 @@ python train_locator.py --synth ../target/release/kahao-synth --real ../../share
 python train_locator.py --smoke --synth ../target/release/kahao-synth     (seconds, no real pictures, no checkpoint)
 """
 
-import math
+import copy
 import random
 from pathlib import Path
 
@@ -16,10 +16,17 @@ from torch.utils.data import IterableDataset
 
 import real
 from nets import Locator
+from pool import normal, uniform
 from stream import read_scenes
-from trainer import arguments, train
+from trainer import arguments, train, worker_seed
 
 CELLS = Locator.size // Locator.stride
+# Lines of a picture that are kept; 300 drawn ones had 9 at most.
+LINES = 16
+# Kind of a line that is none, to fill up to `LINES`.
+NO_LINE = -1
+# A cell is a line's if its middle lies within the line or so far beside it, in cells.
+BESIDE = 0.5
 # Share of drawn scenes that are seen as by the reader's second look.
 SECOND_LOOKS = 0.3
 
@@ -31,46 +38,46 @@ def letterbox(pixels: np.ndarray) -> np.ndarray:
     return square
 
 
-def targets(lines: list[tuple[int, np.ndarray]], dates_known: bool, codes: tuple[int, ...] = Locator.codes) -> np.ndarray:
-    """(kinds + 8 + 2, cells, cells): masks, offsets in offset_px, then weight of the offsets, weight of the date mask. Lines of
-    other kinds than those of `codes` are ground."""
-    kinds = len(codes)
-    out = np.zeros((kinds + 10, CELLS, CELLS), np.float32)
-    out[kinds + 9] = 1.0 if dates_known else 0.0
-    centre = (np.arange(CELLS, dtype=np.float32) + 0.5) * Locator.stride
-    for code, quad in lines:
-        if code not in codes:
-            continue
-        mask = np.zeros((CELLS, CELLS), np.uint8)
-        # At least a cell high, so that a distant card's line is not lost between cells.
-        middle_l, middle_r = (quad[0] + quad[3]) / 2, (quad[1] + quad[2]) / 2
-        height = (np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])) / 2
-        grow = max(height, 1.2 * Locator.stride) / max(height, 1e-3)
-        grown = np.float32(
-            [
-                middle_l + (quad[0] - middle_l) * grow,
-                middle_r + (quad[1] - middle_r) * grow,
-                middle_r + (quad[2] - middle_r) * grow,
-                middle_l + (quad[3] - middle_l) * grow,
-            ]
-        )
-        # fillPoly counts a pixel whose centre has whole coordinates: shift by half a cell; 4 fractional bits.
-        points = np.round((grown / Locator.stride - 0.5) * 16).astype(np.int32)
-        cv2.fillConvexPoly(mask, points, 1, shift=4)
-        inside = mask > 0
-        if not inside.any():
-            continue
-        out[:kinds, inside] = 0.0
-        out[codes.index(code), inside] = 1.0
-        for corner in range(4):
-            out[kinds + 2 * corner][inside] = np.broadcast_to(
-                (quad[corner, 0] - centre[None, :]) / Locator.offset_px, mask.shape
-            )[inside]
-            out[kinds + 2 * corner + 1][inside] = np.broadcast_to(
-                (quad[corner, 1] - centre[:, None]) / Locator.offset_px, mask.shape
-            )[inside]
-        out[kinds + 8, inside] = 1.0 / math.sqrt(inside.sum())  # a small line counts for more than its area
-    return out
+def in_px(cells: torch.Tensor) -> torch.Tensor:
+    """The middles of cells, in px."""
+    return (cells + 0.5) * Locator.stride
+
+
+def targets(codes: torch.Tensor, quads: torch.Tensor, dates_known: torch.Tensor, kinds: tuple[int, ...]) -> torch.Tensor:
+    """From the lines' kinds (N x lines), their corners in px (N x lines x 4 x 2), and whether dates are among them (N):
+
+    (N, kinds + 8 + 2, cells, cells): masks, offsets in offset_px, then weight of the offsets, weight of the date mask. Lines of
+    other kinds than those of `kinds` are ground; where lines overlap, the last counts."""
+    count, device = len(codes), codes.device
+    # At least a cell high, so that a distant card's line is not lost between cells.
+    left, right = (quads[:, :, 0] + quads[:, :, 3]) / 2, (quads[:, :, 1] + quads[:, :, 2]) / 2
+    height = ((quads[:, :, 3] - quads[:, :, 0]).norm(dim=-1) + (quads[:, :, 2] - quads[:, :, 1]).norm(dim=-1)) / 2
+    grow = (height.clamp(min=1.2 * Locator.stride) / height.clamp(min=1e-3))[:, :, None, None]
+    middles = torch.stack([left, right, right, left], dim=2)
+    grown = middles + (quads - middles) * grow
+    side = in_px(torch.arange(CELLS, device=device))
+    centre = torch.stack(torch.meshgrid(side, side, indexing="xy"), dim=-1)  # rows x columns x (x, y)
+    inside = (torch.stack([codes == code for code in kinds]).any(dim=0))[:, :, None, None].expand(-1, -1, CELLS, CELLS)
+    for corner in range(4):
+        start, edge = grown[:, :, corner], grown[:, :, (corner + 1) % 4] - grown[:, :, corner]
+        from_start = centre - start[:, :, None, None]
+        across = edge[:, :, None, None, 0] * from_start[..., 1] - edge[:, :, None, None, 1] * from_start[..., 0]
+        inside = inside & (across > -BESIDE * Locator.stride * edge.norm(dim=-1)[:, :, None, None])
+    # Of each cell the last line that it lies in, or -1.
+    order = torch.arange(codes.shape[1], device=device)[None, :, None, None]
+    line = torch.where(inside, order, -1).amax(dim=1)
+    owner = line.clamp(min=0).flatten(1)
+    is_line = (line >= 0).flatten(1)
+    code = torch.gather(codes, 1, owner)
+    masks = torch.stack([is_line & (code == kind) for kind in kinds], dim=1).float()
+    corners = torch.gather(quads.flatten(2), 1, owner[:, :, None].expand(-1, -1, 8))
+    offsets = (corners - centre.flatten(0, 1).repeat(1, 4)) / Locator.offset_px * is_line[:, :, None]
+    # A small line counts for more than its area.
+    area = torch.zeros_like(codes, dtype=torch.float32).scatter_add_(1, owner, is_line.float())
+    weight = is_line / torch.gather(area, 1, owner).clamp(min=1).sqrt()
+    known = dates_known.float()[:, None].expand(-1, CELLS * CELLS)
+    parts = [masks, offsets.transpose(1, 2), weight[:, None], known[:, None]]
+    return torch.cat(parts, dim=1).view(count, -1, CELLS, CELLS)
 
 
 def find_lines(output: np.ndarray, threshold: float = 0.5) -> list[tuple[int, float, np.ndarray]]:
@@ -95,40 +102,82 @@ def find_lines(output: np.ndarray, threshold: float = 0.5) -> list[tuple[int, fl
 
 
 class MixedScenes(IterableDataset):
-    """Endless (pixels, targets): a share of real scenes, the rest drawn."""
+    """Endless (pixels, lines, whether dates are among them): a share of real scenes, the rest drawn."""
 
     def __init__(self, synth: Path, folder: Path | None, real_share: float, seed: int):
         self.synth, self.folder, self.real_share, self.seed = synth, folder, real_share, seed
 
     def __iter__(self):
-        rng = random.Random(self.seed)
-        cv2.setNumThreads(1)
+        seed = worker_seed(self.seed)
+        rng = random.Random(seed)
         scenes = real.load_scenes(self.folder, validation=False) if self.folder else []
-        drawn = read_scenes(self.synth, self.seed)
+        drawn = read_scenes(self.synth, seed)
         while True:
             if scenes and rng.random() < self.real_share:
                 pixels, quad = real.warp_scene(*rng.choice(scenes), Locator.size, rng)
-                yield real.degrade_scene(pixels, rng), targets([(0, quad)], dates_known=False)
+                yield real.degrade_scene(pixels, rng), [(0, quad)], False
             else:
                 pixels, lines = next(drawn)
                 again = real.look_again(pixels, lines, Locator.size, rng) if rng.random() < SECOND_LOOKS else None
                 pixels, lines = again or (pixels, lines)
-                yield letterbox(pixels), targets(lines, dates_known=True)
+                yield letterbox(pixels), lines, True
 
 
-def collate(batch):
-    return torch.from_numpy(np.stack([p for p, _ in batch])).unsqueeze(1), torch.from_numpy(np.stack([t for _, t in batch]))
+def collate(batch) -> list[torch.Tensor]:
+    """Pixels N x 1 x size x size, and of the lines what `targets` takes."""
+    codes = torch.full((len(batch), LINES), NO_LINE)
+    quads = torch.zeros(len(batch), LINES, 4, 2)
+    for at, (_, lines, _) in enumerate(batch):
+        for line, (code, quad) in enumerate(lines[:LINES]):
+            codes[at, line], quads[at, line] = code, torch.from_numpy(quad.copy())
+    pixels = torch.from_numpy(np.stack([pixels for pixels, _, _ in batch])).unsqueeze(1)
+    return [pixels, codes, quads, torch.tensor([known for _, _, known in batch])]
 
 
-def loss_of(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    target = target.to(output.device)
-    kinds = output.shape[1] - 8
+def vary(
+    pixels: torch.Tensor, codes: torch.Tensor, quads: torch.Tensor, dates_known: torch.Tensor, quarters: float = 0.12
+) -> tuple[torch.Tensor, ...]:
+    """Turned, zoomed and moved, on black ground, with noise; `quarters` is the share that is turned by quarters, too. Lines
+    that do not stay inside are forgotten."""
+    count, device, size = len(pixels), pixels.device, Locator.size
+    turn = normal(count, 0.07, device)
+    turn += torch.where(uniform(count, 0, 1, device) < quarters, torch.randint(1, 4, (count,), device=device) * torch.pi / 2, 0)
+    zoom = torch.exp(uniform(count, -0.2, 0.1, device))
+    cos, sin = torch.cos(turn), torch.sin(turn)
+    wide = uniform(count, 0.95, 1.05, device)
+    forth = torch.stack([torch.stack([cos * wide, -sin], 1), torch.stack([sin * wide, cos], 1)], 1) * zoom[:, None, None]
+    move = torch.stack([normal(count, 0.05, device), normal(count, 0.05, device)], 1)
+    back = torch.linalg.inv(forth)
+    matrix = torch.cat([back, -back @ move[:, :, None]], dim=2)
+    grid = F.affine_grid(matrix, list(pixels.shape), align_corners=False)
+    pixels = F.grid_sample(pixels, grid, padding_mode="zeros", align_corners=False)
+    noise = uniform(count, 0, 4, device)[:, None, None, None] * torch.randn_like(pixels)
+    quads = torch.einsum("nij,nlcj->nlci", forth, quads / (size / 2) - 1) + move[:, None, None]
+    quads = (quads + 1) * (size / 2)
+    inside = ((quads > -2) & (quads < size + 2)).flatten(2).all(dim=2)
+    return (pixels + noise).clamp(0, 255), torch.where(inside, codes, NO_LINE), quads, dates_known
+
+
+def loss_of(
+    output: torch.Tensor,
+    codes: torch.Tensor,
+    quads: torch.Tensor,
+    dates_known: torch.Tensor,
+    opinion: torch.Tensor | None = None,
+    among: tuple[int, ...] = Locator.codes,
+) -> torch.Tensor:
+    """Where nobody knows the dates, they are where the `opinion` has them (learning without forgetting; Li and Hoiem 2016)."""
+    kinds = len(among)
+    target = targets(codes, quads, dates_known, among)
     logits, mask = output[:, :kinds], target[:, :kinds]
     known = torch.ones_like(mask)
     known[:, 1:2] = target[:, kinds + 9 : kinds + 10][:, : kinds - 1]
+    if opinion is not None:
+        mask = torch.where(known > 0, mask, torch.sigmoid(opinion[:, :kinds]))
+        known = torch.ones_like(mask)
     prob = torch.sigmoid(logits)
     bce = F.binary_cross_entropy_with_logits(logits, mask, reduction="none") * known
-    focus = (1 - torch.where(mask > 0.5, prob, 1 - prob)) ** 1.5 + 0.05  # hard cells first
+    focus = (prob - mask).abs() ** 1.5 + 0.05  # hard cells first
     bce = (bce * focus).sum() / len(output) / 25
     overlap = (prob * mask * known).sum(dim=(2, 3))
     dice = 1 - (2 * overlap + 1) / ((prob * known).sum(dim=(2, 3)) + (mask * known).sum(dim=(2, 3)) + 1)
@@ -163,32 +212,34 @@ def is_near(found: np.ndarray, quad: np.ndarray) -> bool:
 
 def validate(net: Locator, scenes) -> str:
     """Share of lines whose corners are near enough, by kind of turn."""
-    net.eval()
+    device = next(net.parameters()).device
     found, total = {}, {}
     with torch.no_grad():
         for start in range(0, len(scenes), 32):
             part = scenes[start : start + 32]
-            output = net(torch.from_numpy(np.stack([p for _, p, _ in part])).unsqueeze(1).float()).float().numpy()
+            output = net(torch.from_numpy(np.stack([p for _, p, _ in part])).unsqueeze(1).float().to(device)).cpu().numpy()
             for (turn, _, quad), out in zip(part, output, strict=True):
                 lines = [line for line in find_lines(out) if line[0] == 0]
                 total[turn] = total.get(turn, 0) + 1
                 if lines:
                     found[turn] = found.get(turn, 0) + int(is_near(lines[0][2], quad))
-    net.train()
     return " ".join(f"{turn} {found.get(turn, 0) / total[turn]:.3f}" for turn in total)
 
 
 def main():
-    args = arguments(__doc__, "locator", Locator.widths, needs_drawn=True, minutes=60, lr_end=2e-5, batch=16)
+    args = arguments(__doc__, Locator.widths, needs_drawn=True, minutes=60, lr_end=2e-5, batch=16)
     train(
         args,
-        Locator(args.size),
+        "locator",
+        Locator,
         0.997,
         lambda seed: MixedScenes(args.synth, args.real, args.real_share, seed),
         collate,
+        vary,
         loss_of,
         lambda: held_out(args.real) if args.real else [],
         validate,
+        copy.deepcopy if args.real else None,
     )
 
 

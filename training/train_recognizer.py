@@ -15,12 +15,15 @@ from torch.utils.data import IterableDataset
 import real
 from digits import Digits
 from nets import Recognizer, decode_greedy, encode
+from pool import normal, uniform
 from stream import read_strips
 from strips import augment, plain_strip
-from trainer import arguments, train
+from trainer import arguments, train, worker_seed
 
 # Numbers and dates of held-out digits, drawn from a seed of their own.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 300
+# Weight of the opinion of the first network that is trained, beside the truth, for those trained beside it.
+OPINION = 0.5
 
 
 class MixedStrips(IterableDataset):
@@ -30,9 +33,10 @@ class MixedStrips(IterableDataset):
         self.synth, self.folder, self.real_share, self.seed = synth, folder, real_share, seed
 
     def __iter__(self):
-        rng = random.Random(self.seed)
-        mixer = real.StripMixer(self.folder, self.seed + 1) if self.folder and self.real_share > 0 else None
-        drawn = read_strips(self.synth, self.seed) if self.synth and self.real_share < 1 else None
+        seed = worker_seed(self.seed)
+        rng = random.Random(seed)
+        mixer = real.StripMixer(self.folder, seed + 1) if self.folder and self.real_share > 0 else None
+        drawn = read_strips(self.synth, seed) if self.synth and self.real_share < 1 else None
         while True:
             if mixer and rng.random() < self.real_share:
                 pixels, text = mixer.draw()
@@ -43,17 +47,41 @@ class MixedStrips(IterableDataset):
                 yield strip, text
 
 
-def collate(batch, alphabet: str = Recognizer.alphabet):
+def collate(batch, alphabet: str = Recognizer.alphabet) -> list[torch.Tensor]:
+    """Strips N x 1 x height x width, the codes of their texts, padded to as many as a strip may have, how many each has."""
     strips = torch.from_numpy(np.stack([strip for strip, _ in batch])).unsqueeze(1)
-    codes = [torch.tensor(encode(text, alphabet)) for _, text in batch]
-    return strips, torch.cat(codes), torch.tensor([len(c) for c in codes])
+    codes = torch.zeros((len(batch), Recognizer.width // Recognizer.stride // 2), dtype=torch.long)
+    for row, (_, text) in zip(codes, batch, strict=True):
+        row[: len(text)] = torch.tensor(encode(text, alphabet))
+    return [strips, codes, torch.tensor([len(text) for _, text in batch])]
 
 
-def loss_of(output: torch.Tensor, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """CTC (Graves et al. 2006). `output` is N x columns x classes; `codes` are those of all texts, one after the other."""
+def vary(strips: torch.Tensor, *truth: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """A little wider or higher, moved, askew, in another light, with noise."""
+    count, device = len(strips), strips.device
+    matrix = torch.zeros(count, 2, 3, device=device)
+    matrix[:, 0, 0], matrix[:, 1, 1] = uniform(count, 0.97, 1.03, device), uniform(count, 0.92, 1.08, device)
+    matrix[:, 0, 1], matrix[:, 1, 0] = normal(count, 0.006, device), normal(count, 0.06, device)  # leans, climbs
+    matrix[:, 0, 2], matrix[:, 1, 2] = normal(count, 0.008, device), normal(count, 0.06, device)
+    grid = F.affine_grid(matrix, list(strips.shape), align_corners=False)
+    strips = F.grid_sample(strips, grid, padding_mode="border", align_corners=False)
+    along = torch.linspace(-1, 1, strips.shape[3], device=device)
+    light = 1 + normal(count, 0.12, device)[:, None, None, None] * along
+    curve = torch.exp(normal(count, 0.2, device))[:, None, None, None]
+    noise = uniform(count, 0, 5, device)[:, None, None, None] * torch.randn_like(strips)
+    return (255 * (strips / 255).clamp(0, 1) ** curve * light + noise).clamp(0, 255), *truth
+
+
+def loss_of(
+    output: torch.Tensor, codes: torch.Tensor, lengths: torch.Tensor, opinion: torch.Tensor | None = None
+) -> torch.Tensor:
+    """CTC (Graves et al. 2006), and how far the columns are from those of an `opinion` (Hinton et al. 2015)."""
     columns = torch.full((len(output),), output.shape[1], dtype=torch.long)
-    codes = codes.to(output.device)
-    return F.ctc_loss(output.transpose(0, 1), codes, columns, lengths, blank=Recognizer.blank, zero_infinity=True)
+    loss = F.ctc_loss(output.transpose(0, 1), codes, columns, lengths.cpu(), blank=Recognizer.blank, zero_infinity=True)
+    if opinion is not None:
+        apart = F.kl_div(output, opinion, reduction="none", log_target=True).sum(dim=(1, 2))
+        loss = loss + OPINION * (apart / lengths).mean()
+    return loss
 
 
 def held_out(folder: Path) -> dict[str, list[tuple[np.ndarray, str]]]:
@@ -70,34 +98,36 @@ def held_out(folder: Path) -> dict[str, list[tuple[np.ndarray, str]]]:
 
 def validate(net: Recognizer, sets: dict[str, list[tuple[np.ndarray, str]]]) -> str:
     """Share of held-out strips whose digits are all right, by greedy decoding."""
-    net.eval()
+    device = next(net.parameters()).device
     said = []
     for name, strips in sets.items():
         whole = 0
         for start in range(0, len(strips), 128):
             part = strips[start : start + 128]
             with torch.no_grad():
-                output = net(torch.from_numpy(np.stack([s for s, _ in part])).unsqueeze(1).float())
+                output = net(torch.from_numpy(np.stack([s for s, _ in part])).unsqueeze(1).float().to(device))
             for text, (_, truth) in zip(decode_greedy(output), part, strict=True):
                 whole += text.replace(" ", "") == truth.replace(" ", "")
         said.append(f"{name} {whole / len(strips):.3f}")
-    net.train()
     return "whole: " + ", ".join(said)
 
 
 def main():
-    args = arguments(__doc__, "recognizer", Recognizer.widths, needs_drawn=False, minutes=90, lr_end=1e-3, batch=64)
+    args = arguments(__doc__, Recognizer.widths, needs_drawn=False, minutes=90, lr_end=1e-3, batch=64)
     share = args.real_share if args.real else 0.0
     share = share if args.synth else 1.0
     train(
         args,
-        Recognizer(args.size),
+        "recognizer",
+        Recognizer,
         0.998,
         lambda seed: MixedStrips(args.synth, args.real, share, seed),
         collate,
+        vary,
         loss_of,
         lambda: held_out(args.real) if args.real else {},
         validate,
+        lambda average: average,
     )
 
 

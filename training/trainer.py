@@ -6,17 +6,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from pool import Pool
 
 # In the folder of a run.
 CHECKPOINT = "checkpoint.pt"
+# Samples of which batches are drawn at first, for each in a batch.
+POOL_LEAST = 20
 
 
 def arguments(
     doc: str,
-    name: str,
     sizes,
     *,
     needs_drawn: bool,
@@ -26,8 +30,8 @@ def arguments(
     which: tuple[str, ...] = (),
     may_start: bool = False,
 ) -> argparse.Namespace:
-    """The command line of the training of the network `name`, with some of its defaults. `which` of several is asked first; one
-    that `may_start` from another's layers is asked for these."""
+    """The command line of a training, with some of its defaults. `which` of several is asked first; one that `may_start` from
+    another's layers is asked for these."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     if which:
         parser.add_argument("which", choices=which)
@@ -37,104 +41,155 @@ def arguments(
     parser.add_argument("--synth", type=Path, required=needs_drawn, help=f"the kahao-synth binary{without}")
     parser.add_argument("--real", type=Path, help="folder of real training data; without it only drawn pictures are used")
     parser.add_argument("--real-share", type=float, default=0.5, help="share of real pictures in a batch")
-    parser.add_argument("--size", choices=sizes, default="full")
-    parser.add_argument("--run", type=Path, default=Path("../run") / name, help="folder of the checkpoint and log")
+    parser.add_argument(
+        "--size", choices=sizes, default=["full"], nargs="+", help="several are trained side by side on the same batches"
+    )
+    parser.add_argument("--run", type=Path, default=Path("../run"), help="folder of NAME/ or NAME-small/ with checkpoint and log")
     parser.add_argument("--minutes", type=float, default=minutes, help="stop after this long")
     parser.add_argument("--lr", type=float, default=1e-3, help="learning rate at the start")
     parser.add_argument("--lr-end", type=float, default=lr_end, help="learning rate at the end (cosine between)")
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw")
+    parser.add_argument("--pool", type=int, default=0, help="samples kept on the device to be seen again, varied; for a GPU")
+    parser.add_argument("--every", type=int, default=500, help="steps between two lines of the log")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--smoke", action="store_true", help="a few steps to see that everything runs and the loss falls")
     return parser.parse_args()
 
 
+def worker_seed(seed: int) -> int:
+    """For the data of one of several processes that draw side by side."""
+    worker = get_worker_info()
+    return seed + 100_003 * worker.id if worker else seed
+
+
+class Run:
+    """A network in training, with the average of its weights."""
+
+    def __init__(self, net: nn.Module, folder: Path, args: argparse.Namespace, decay: float, device: torch.device):
+        self.folder = folder
+        self.net = net.to(device, memory_format=torch.channels_last)
+        self.average = torch.optim.swa_utils.AveragedModel(
+            net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay), use_buffers=True
+        )
+        self.optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=1e-2)
+        self.average.eval()
+        self.step = 0
+        self.first_loss = self.mean_loss = None
+        if not args.smoke and (folder / CHECKPOINT).exists():
+            state = torch.load(folder / CHECKPOINT, map_location=device, weights_only=True)
+            net.load_state_dict(state["net"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step = state["step"]
+            print(f"{folder.name} resumed at step {self.step}", flush=True)
+        self.net.train()
+
+    def learn(self, loss: torch.Tensor, lr: float):
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimizer.step()
+        self.average.update_parameters(self.net)
+        self.step += 1
+        loss = loss.detach()
+        self.first_loss = loss if self.first_loss is None else self.first_loss
+        self.mean_loss = loss if self.mean_loss is None else self.mean_loss.lerp(loss, 0.02)
+
+    def save(self):
+        save(self.folder / CHECKPOINT, self.net, self.average, self.optimizer, self.step)
+
+
 def train(
     args: argparse.Namespace,
-    net: nn.Module,
+    name: str,
+    net_of: Callable[[str], nn.Module],
     decay: float,
     data_of: Callable[[int], IterableDataset],
     collate: Callable,
+    vary: Callable,
     loss_of: Callable,
     held_out_of: Callable[[], list],
     validate: Callable[[nn.Module, list], str],
+    teacher_of: Callable[[nn.Module], nn.Module] | None = None,
 ):
-    """Trains `net` and keeps its weights averaged with `decay`. `data_of` a seed gives endless samples, which `collate` makes
-    a batch: the pixels, then what `loss_of` takes after the network's output. `held_out_of` gives the samples on which
-    `validate` says how good the averaged network is; none, and nothing is said."""
+    """Trains the network that `net_of` makes for each size, and keeps its weights averaged with `decay`. `data_of` a seed gives
+    endless samples, which `collate` makes a batch: the pixels, then what `loss_of` takes after the network's output. `vary`
+    changes a batch that may have been seen before. `teacher_of` the first network's average says of each batch what `loss_of`
+    takes as `opinion`. `held_out_of` gives the samples on which `validate` says how good the averaged network is; none, and
+    nothing is said."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.benchmark = True
     # bfloat16 with channels last: 2.3 times as fast as float32 on a CPU with AVX512-BF16 (LOG.md); elsewhere slower.
     half = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
-    net = net.to(device, memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(
-        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay), use_buffers=True
-    )
-    optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=1e-2)
-    step = 0
-    checkpoint = args.run / CHECKPOINT
-    if not args.smoke and checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        net.load_state_dict(state["net"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-        print(f"resumed at step {step}", flush=True)
+    folders = {size: args.run / (name if size == "full" else f"{name}-{size}") for size in args.size}
+    runs = [Run(net_of(size), folder, args, decay, device) for size, folder in folders.items()]
+    teacher = teacher_of(runs[0].average.module) if teacher_of else None
 
-    workers = 0 if args.smoke else 1
-    ahead = 8 if workers else None
-    batches = iter(
-        DataLoader(
-            data_of(args.seed + step), batch_size=args.batch, collate_fn=collate, num_workers=workers, prefetch_factor=ahead
-        )
+    workers = 0 if args.smoke else args.workers
+    loader = DataLoader(
+        data_of(args.seed + runs[0].step),
+        batch_size=args.batch,
+        collate_fn=collate,
+        num_workers=workers,
+        prefetch_factor=8 if workers else None,
+        worker_init_fn=lambda _: cv2.setNumThreads(1),
     )
-    # Not before the worker has been forked: the threads that OpenCV may start here would be missing there.
+    batches = iter(loader)
+    # Not before the workers have been forked: the threads that OpenCV may start here would be missing there.
     held_out = held_out_of()
-    net.train()
+    pool = Pool(batches, args.pool, POOL_LEAST * args.batch, device) if args.pool else None
     begun = last_save = time.monotonic()
-    first_loss = mean_loss = None
-    seen = 0
+    steps = 0
     while True:
         elapsed = time.monotonic() - begun
-        if seen >= 20 * args.batch if args.smoke else elapsed > args.minutes * 60:
+        if steps >= 20 if args.smoke else elapsed > args.minutes * 60:
             break
         progress = min(elapsed / (args.minutes * 60), 1.0)
         # The first hundred steps go slowly: Adam's statistics may be new while the weights are not.
-        warm = min(1.0, (seen / args.batch + 1) / 100)
-        for group in optimizer.param_groups:
-            group["lr"] = warm * (args.lr_end + (args.lr - args.lr_end) * 0.5 * (1 + math.cos(math.pi * progress)))
-        pixels, *truth = next(batches)
-        pixels = pixels.to(device).float().contiguous(memory_format=torch.channels_last)
+        warm = min(1.0, (steps + 1) / 100)
+        lr = warm * (args.lr_end + (args.lr - args.lr_end) * 0.5 * (1 + math.cos(math.pi * progress)))
+        pixels, *truth = pool.draw(args.batch) if pool else (part.to(device) for part in next(batches))
+        pixels = pixels.float()
+        if pool:
+            pixels, *truth = vary(pixels, *truth)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            output = net(pixels).float()
-        loss = loss_of(output, *truth)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimizer.step()
-        average.update_parameters(net)
-        step += 1
-        seen += len(pixels)
-        mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
-        first_loss = first_loss or loss.item()
-        if not args.smoke and step % 500 == 0:
-            rate = seen / (time.monotonic() - begun)
-            line = f"step {step} loss {mean_loss:.4f} {validate(average.module, held_out) if held_out else ''} {rate:.0f}/s"
-            print(line, flush=True)
-            args.run.mkdir(parents=True, exist_ok=True)
-            with open(args.run / "log.txt", "a", encoding="utf-8") as log:
-                log.write(line + "\n")
+            with torch.no_grad():
+                opinion = teacher(pixels).float() if teacher else None
+            outputs = [run.net(pixels).float() for run in runs]
+        for run, output in zip(runs, outputs, strict=True):
+            # Nobody teaches himself.
+            run.learn(loss_of(output, *truth, opinion=None if teacher is run.average.module else opinion), lr)
+        steps += 1
+        if not args.smoke and steps % args.every == 0:
+            rate = steps * args.batch / (time.monotonic() - begun)
+            for run in runs:
+                said = validate(run.average.module, held_out) if held_out else ""
+                line = f"step {run.step} loss {run.mean_loss.item():.4f} {said} {rate:.0f}/s{f' of {pool.drawn}' if pool else ''}"
+                print(f"{run.folder.name} {line}", flush=True)
+                run.folder.mkdir(parents=True, exist_ok=True)
+                with open(run.folder / "log.txt", "a", encoding="utf-8") as log:
+                    log.write(line + "\n")
         if not args.smoke and time.monotonic() - last_save > 120:
-            save(checkpoint, net, average, optimizer, step)
+            for run in runs:
+                run.save()
             last_save = time.monotonic()
-    if args.smoke:
-        assert mean_loss < first_loss, f"the loss did not fall: {first_loss:.3f} to {mean_loss:.3f}"
-        rate = seen / (time.monotonic() - begun)
-        print(f"smoke: {step} steps, loss {first_loss:.2f} -> {loss.item():.2f}, {rate:.0f}/s")
-    else:
-        save(checkpoint, net, average, optimizer, step)
+    for run in runs:
+        if args.smoke:
+            first, last = run.first_loss.item(), run.mean_loss.item()
+            assert last < first, f"the loss did not fall: {first:.3f} to {last:.3f}"
+            print(
+                f"smoke: {run.folder.name} {run.step} steps, loss {first:.2f} -> {last:.2f}, {steps * args.batch / elapsed:.0f}/s"
+            )
+        else:
+            run.save()
 
 
 def save(path: Path, net, average, optimizer, step: int):
