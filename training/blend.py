@@ -24,13 +24,16 @@ def main():
     parser.add_argument("before", type=Path, help="folder of the earlier checkpoint")
     parser.add_argument("after", type=Path, help="folder of the later one")
     parser.add_argument("--share", type=float, default=0.5, help="of the later one, 0 to 1")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the blended one, which export.py takes")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the blended one, to export or to train on")
     args = parser.parse_args()
     before, after = (
         torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True) for folder in (args.before, args.after)
     )
     args.out.mkdir(parents=True, exist_ok=True)
-    torch.save(after | {"average": blended(before["average"], after["average"], args.share)}, args.out / CHECKPOINT)
+    average = blended(before["average"], after["average"], args.share)
+    # A training goes on from the blended weights, too.
+    net = {key.removeprefix("module."): value for key, value in average.items() if key.startswith("module.")}
+    torch.save(after | {"net": net, "average": average}, args.out / CHECKPOINT)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ NUMBER_GROUPS = [
     ((6, 6, 6), 0.5),
     ((4, 6, 5), 1.0),
 ]
-# So many of one digit among its neighbours make a number like those on specimens.
-REPEATED, REPEATS = 0.15, 0.85
+# Share of numbers in which one digit is repeated as on specimens, and the shares of its places that it takes: with others among
+# them, so that a 3 between eights is looked at.
+REPEATED, REPEATS = 0.35, (0.5, 0.9)
 
 
 def columns_of(log_probs: np.ndarray, codes: list[int]) -> list[float]:
@@ -107,7 +108,7 @@ class Digits:
         sizes = rng.choices(NUMBER_GROUPS, [weight for _, weight in NUMBER_GROUPS])[0][0]
         # Mostly digits of one line, so that its light and wear go through.
         pool = common if rng.random() < 0.8 else "0123456789"
-        repeated, repeats = rng.choice(common), REPEATS if rng.random() < REPEATED else 0.0
+        repeated, repeats = rng.choice(common), rng.uniform(*REPEATS) if rng.random() < REPEATED else 0.0
         text = " ".join("".join(repeated if rng.random() < repeats else rng.choice(pool) for _ in range(size)) for size in sizes)
         wide = 352 / (len(text) - 0.2 * text.count(" "))
         parts = self.crops(text, wide, rng, known)
@@ -201,24 +202,38 @@ def surround(pixels: np.ndarray, left: int, right: int, rng: random.Random) -> n
 
 
 def artwork(shape: tuple[int, int], rng: random.Random) -> np.ndarray:
-    """Edges, lines and rings to be added to a picture's greys."""
+    """Edges, lines, rings, grids and gleams to be added to a picture's greys."""
     h, w = shape
     field = np.zeros(shape, np.float32)
+    strongest = 50 if rng.random() < 0.7 else 130
     for _ in range(rng.randint(1, 4)):
-        shade = rng.choice([-1, 1]) * rng.uniform(5, 50)
+        shade = rng.choice([-1, 1]) * rng.uniform(5, strongest)
         mask = np.zeros(shape, np.uint8)
         x, y = rng.uniform(0, w), rng.uniform(-0.5 * h, 1.5 * h)
         kind = rng.random()
-        if kind < 0.35:  # a shape's edge
+        if kind < 0.3:  # a shape's edge
             corners = [[x + rng.gauss(0, 40), -5], [w + 5, -5], [w + 5, h + 5], [x + rng.gauss(0, 40), h + 5]]
             cv2.fillPoly(mask, [np.int32(corners)], 255, cv2.LINE_AA)
-        elif kind < 0.7:
+        elif kind < 0.6:
             end = round(x + rng.gauss(0, 90)), round(y + rng.gauss(0, 60))
             cv2.line(mask, (round(x), round(y)), end, 255, rng.choice([1, 1, 2, 3, 5]), cv2.LINE_AA)
-        else:
+        elif kind < 0.8:
             axes = rng.randint(8, 120), rng.randint(8, 60)
             thick = rng.choice([-1, 1, 2, 3])
             cv2.ellipse(mask, (round(x), round(y)), axes, rng.uniform(0, 180), 0, 360, 255, thick, cv2.LINE_AA)
+        elif kind < 0.9:  # a mirror ball's or a building's windows
+            step, lean, thick = rng.uniform(5, 16), rng.gauss(0, 12), rng.choice([1, 1, 2])
+            wide = rng.uniform(40, 160)
+            for at in np.arange(x - wide, x + wide, step):
+                cv2.line(mask, (round(at), 0), (round(at + lean), h), 255, thick, cv2.LINE_AA)
+            for at in np.arange(rng.uniform(0, step), h, step * rng.uniform(0.7, 1.3)):
+                cv2.line(mask, (round(x - wide), round(at)), (round(x + wide), round(at - lean / 4)), 255, thick, cv2.LINE_AA)
+        else:  # a gleam
+            reach = rng.uniform(5, 18)
+            y = rng.uniform(0, h)
+            for dx, dy in ((reach, 0), (0, reach)):
+                cv2.line(mask, (round(x - dx), round(y - dy)), (round(x + dx), round(y + dy)), 255, 1, cv2.LINE_AA)
+            cv2.circle(mask, (round(x), round(y)), rng.randint(1, 4), 255, -1, cv2.LINE_AA)
         field += cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.5)).astype(np.float32) / 255 * shade
     return field
 

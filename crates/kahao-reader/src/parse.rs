@@ -80,6 +80,12 @@ pub(crate) struct Scored {
     prob: f32,
 }
 
+impl Scored {
+    pub(crate) const fn pan(&self) -> &Pan {
+        &self.pan
+    }
+}
+
 /// The numbers that a look may say: texts of 13 to 19 digits and nothing else but gaps.
 pub(crate) fn score_numbers(log_probs: &LogProbs, alphabet: &Alphabet, table: &BinTable) -> Vec<Scored> {
     let mut others = 1.0; // what no candidate accounts for, and candidates that are no number
@@ -151,9 +157,8 @@ pub(crate) fn chosen_number(
 
 /// Log-odds of a number by what is known of cards. An unknown prefix is less likely, never impossible.
 fn prior(pan: &Pan, table: &BinTable) -> f32 {
-    let repeated = |digit: u8| pan.digits().bytes().filter(|&other| other == digit).count();
     let luhn = match pan.luhn_valid() {
-        _ if (b'0'..=b'9').any(|digit| repeated(digit) >= SPECIMEN_REPEATS) => 0.0,
+        _ if is_specimen(pan) => 0.0,
         true => LUHN_PASS,
         false => LUHN_FAIL,
     };
@@ -173,6 +178,12 @@ fn prior(pan: &Pan, table: &BinTable) -> f32 {
         _ => -3.5,
     };
     luhn + length + issuer
+}
+
+/// Whether a number is one that specimens print: 8888 8888 8888.
+pub(crate) fn is_specimen(pan: &Pan) -> bool {
+    let repeats = |digit: u8| pan.digits().bytes().filter(|&other| other == digit).count();
+    (b'0'..=b'9').any(|digit| repeats(digit) >= SPECIMEN_REPEATS)
 }
 
 /// Whether digits form a Chinese citizen's identity number by GB 11643-1999: region, day of birth, serial number, and a check
