@@ -131,6 +131,8 @@ def train(
     folders = {size: args.run / (name if size == "full" else f"{name}-{size}") for size in args.size}
     runs = [Run(net_of(size), folder, args, decay, device) for size, folder in folders.items()]
     teacher = teacher_of(runs[0].average.module) if teacher_of else None
+    # Nobody teaches himself.
+    taught = [run for run in runs if teacher not in (None, run.average.module)]
 
     workers = 0 if args.smoke else args.workers
     loader = DataLoader(
@@ -162,11 +164,10 @@ def train(
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             with torch.no_grad():
-                opinion = teacher(pixels).float() if teacher else None
+                opinion = teacher(pixels).float() if taught else None
             outputs = [run.net(pixels).float() for run in runs]
         for run, output in zip(runs, outputs, strict=True):
-            # Nobody teaches himself.
-            run.learn(loss_of(output, *truth, opinion=None if teacher is run.average.module else opinion), lr)
+            run.learn(loss_of(output, *truth, opinion=opinion if run in taught else None), lr)
         steps += 1
         if not args.smoke and steps % args.every == 0:
             rate = steps * args.batch / (time.monotonic() - begun)
