@@ -53,8 +53,8 @@ const SURE_AT_A_GLANCE: f32 = 0.95;
 /// Below this probability the first strip gets no other look but upside down: of 89 such lines in 492 pictures, real and
 /// drawn, further looks made none legible, nor of 295 in other views; of 46 from 0.2 to 0.9 they made 31 so.
 const HOPELESS: f32 = 0.1;
-/// Share of its length by which a line is seen wider at each end: so 496 of 500 drawn pictures without a card are left unread,
-/// instead of 493, and of 979 real numbers as many are read.
+/// Share of its length by which a line is seen wider at each end: so 496 of 500 drawn pictures without a card were left unread,
+/// instead of 493, and of 979 real numbers as many were read.
 const BEYOND: f32 = 0.15;
 /// Below this probability a number is not believed that did not show at the first look: of 500 drawn pictures without a card
 /// ten more were taken for one at 0.5, one at 0.95; of 26 numbers of cards that this look found three were lost.
