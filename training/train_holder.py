@@ -17,7 +17,7 @@ import train_locator
 import train_recognizer
 from nets import HolderLocator, HolderRecognizer, decode_greedy
 from stream import read_scenes, read_strips
-from trainer import arguments, train, worker_seed
+from trainer import arguments, outputs_of, train, worker_seed
 
 # Drawn from a seed of their own, never trained on.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 400
@@ -42,15 +42,6 @@ class Looks(IterableDataset):
     def __iter__(self):
         for pixels, lines in read_scenes(self.synth, worker_seed(self.seed), HolderLocator.size, HolderLocator.drawn_by):
             yield pixels, lines, True
-
-
-def outputs_of(net: torch.nn.Module, pixels: np.ndarray) -> torch.Tensor:
-    """What the network, in evaluation, says of pictures N x height x width."""
-    device = next(net.parameters()).device
-    batches = torch.from_numpy(pixels).unsqueeze(1).float().split(32)
-    with torch.no_grad():
-        outputs = torch.cat([net(batch.to(device)).cpu() for batch in batches])
-    return outputs
 
 
 def names_read(net: HolderRecognizer, held_out) -> str:

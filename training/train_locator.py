@@ -18,7 +18,7 @@ import real
 from nets import Locator
 from pool import normal, uniform
 from stream import read_scenes
-from trainer import arguments, train, worker_seed
+from trainer import arguments, outputs_of, train, worker_seed
 
 CELLS = Locator.size // Locator.stride
 # Lines of a picture that are kept; 300 drawn ones had 9 at most.
@@ -212,17 +212,13 @@ def is_near(found: np.ndarray, quad: np.ndarray) -> bool:
 
 def validate(net: Locator, scenes) -> str:
     """Share of lines whose corners are near enough, by kind of turn."""
-    device = next(net.parameters()).device
     found, total = {}, {}
-    with torch.no_grad():
-        for start in range(0, len(scenes), 32):
-            part = scenes[start : start + 32]
-            output = net(torch.from_numpy(np.stack([p for _, p, _ in part])).unsqueeze(1).float().to(device)).cpu().numpy()
-            for (turn, _, quad), out in zip(part, output, strict=True):
-                lines = [line for line in find_lines(out) if line[0] == 0]
-                total[turn] = total.get(turn, 0) + 1
-                if lines:
-                    found[turn] = found.get(turn, 0) + int(is_near(lines[0][2], quad))
+    outputs = outputs_of(net, np.stack([pixels for _, pixels, _ in scenes])).numpy()
+    for (turn, _, quad), output in zip(scenes, outputs, strict=True):
+        lines = [line for line in find_lines(output) if line[0] == 0]
+        total[turn] = total.get(turn, 0) + 1
+        if lines:
+            found[turn] = found.get(turn, 0) + int(is_near(lines[0][2], quad))
     return " ".join(f"{turn} {found.get(turn, 0) / total[turn]:.3f}" for turn in total)
 
 

@@ -18,7 +18,7 @@ from nets import Recognizer, decode_greedy, encode
 from pool import normal, uniform
 from stream import read_strips
 from strips import augment, plain_strip
-from trainer import arguments, train, worker_seed
+from trainer import arguments, outputs_of, train, worker_seed
 
 # Numbers and dates of held-out digits, drawn from a seed of their own.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 300
@@ -98,16 +98,10 @@ def held_out(folder: Path) -> dict[str, list[tuple[np.ndarray, str]]]:
 
 def validate(net: Recognizer, sets: dict[str, list[tuple[np.ndarray, str]]]) -> str:
     """Share of held-out strips whose digits are all right, by greedy decoding."""
-    device = next(net.parameters()).device
     said = []
     for name, strips in sets.items():
-        whole = 0
-        for start in range(0, len(strips), 128):
-            part = strips[start : start + 128]
-            with torch.no_grad():
-                output = net(torch.from_numpy(np.stack([s for s, _ in part])).unsqueeze(1).float().to(device))
-            for text, (_, truth) in zip(decode_greedy(output), part, strict=True):
-                whole += text.replace(" ", "") == truth.replace(" ", "")
+        texts = decode_greedy(outputs_of(net, np.stack([strip for strip, _ in strips])))
+        whole = sum(text.replace(" ", "") == truth.replace(" ", "") for text, (_, truth) in zip(texts, strips, strict=True))
         said.append(f"{name} {whole / len(strips):.3f}")
     return "whole: " + ", ".join(said)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -191,6 +192,14 @@ def train(
             )
         else:
             run.save()
+
+
+def outputs_of(net: nn.Module, pixels: np.ndarray) -> torch.Tensor:
+    """What a network in evaluation, such as a run's average, says of pictures N x height x width; on the CPU."""
+    device = next(net.parameters()).device
+    batches = torch.from_numpy(pixels).unsqueeze(1).float().split(32)
+    with torch.no_grad():
+        return torch.cat([net(batch.to(device)).cpu() for batch in batches])
 
 
 def save(path: Path, net, average, optimizer, step: int):
