@@ -113,14 +113,19 @@ impl Locator {
         let unclear = |line: &&TextLine| {
             line.kind == LineKind::Number && (line.quad.width() < small || steep(&line.quad))
         };
-        for line in lines.iter().filter(unclear).take(MAX_SECOND_LOOKS).cloned().collect::<Vec<_>>() {
-            let again = self.look_around(photo, &line.quad, SECOND_LOOK)?;
-            // Keep of the first look only what the second did not see better.
-            lines.retain(|line| {
-                !again.iter().any(|other| other.kind == line.kind && overlap(&other.quad, &line.quad))
-            });
-            lines.extend(again);
+        let mut closer: Vec<TextLine> = Vec::new();
+        for line in lines.iter().filter(unclear).take(MAX_SECOND_LOOKS) {
+            for again in self.look_around(photo, &line.quad, SECOND_LOOK)? {
+                // A look about another card may see no more of a line than its end.
+                if !closer.iter().any(|line| same(line, &again) && line.votes > again.votes) {
+                    closer.retain(|line| !same(line, &again));
+                    closer.push(again);
+                }
+            }
         }
+        // Keep of the first look only what no second one saw better.
+        lines.retain(|line| !closer.iter().any(|other| same(line, other)));
+        lines.extend(closer);
         lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
         Ok(lines)
     }
@@ -146,8 +151,7 @@ impl Locator {
     /// The number lines about a line, seen from so close that it nearly fills the view.
     pub(crate) fn look_closer(&self, photo: &Photo, line: &TextLine) -> Result<Vec<Quad>, ReadError> {
         let lines = self.look_around(photo, &line.quad, CLOSE_LOOK)?;
-        let same = |other: &TextLine| other.kind == line.kind && overlap(&other.quad, &line.quad);
-        Ok(lines.into_iter().filter(same).map(|line| line.quad).collect())
+        Ok(lines.into_iter().filter(|other| same(other, line)).map(|line| line.quad).collect())
     }
 
     /// The lines about a number that may be the holder's name, those with most votes first.
@@ -316,6 +320,11 @@ fn square(centre: Point, dx: f32, dy: f32) -> Quad {
     )
 }
 
+/// Whether two looks saw one line.
+fn same(a: &TextLine, b: &TextLine) -> bool {
+    a.kind == b.kind && overlap(&a.quad, &b.quad)
+}
+
 /// Whether two quads are of one line: the centre of one lies in the other, or just above or below it.
 pub(crate) fn overlap(a: &Quad, b: &Quad) -> bool {
     let holds = |outer: &Quad, p: Point| {
@@ -446,6 +455,39 @@ pub(crate) mod tests {
                 assert!(corner.distance(expected) <= 0.5, "{width} x {height}: {quad:?} for {bar:?}");
             }
             assert_eq!(runs.load(Ordering::Relaxed), looks, "{width} x {height}: looks");
+        }
+    }
+
+    #[test]
+    fn of_a_line_that_two_closer_looks_see_the_one_that_sees_most_counts() {
+        // The look about the other line sees this one's end; the upper line's look comes first.
+        for (top, other_top) in [(300.0, 400.0), (400.0, 300.0)] {
+            let line = Quad::rect(250.0, top, 300.0, 24.0);
+            let end = Quad::rect(430.0, top, 120.0, 24.0);
+            let other = Quad::rect(500.0, other_top, 320.0, 24.0);
+            let mut looks = vec![
+                (Quad::rect(0.0, 0.0, 1000.0, 1000.0), vec![line, other]),
+                (around(&line, line.centre(), SECOND_LOOK), vec![line]),
+                (around(&other, other.centre(), SECOND_LOOK), vec![end, other]),
+            ];
+            if other_top < top {
+                looks.swap(1, 2);
+            }
+            let runs = AtomicUsize::new(0);
+            let locator = locator(move |_| {
+                let (view, seen) = &looks[runs.fetch_add(1, Ordering::Relaxed)];
+                let side = SIZE as f32;
+                let to_view = Homography::from_quads(view, &Quad::rect(0.0, 0.0, side, side)).unwrap();
+                let seen = seen.iter().map(|quad| (LineKind::Number, quad.transform(&to_view)));
+                votes(&seen.collect::<Vec<_>>())
+            });
+            let mut found = locator.locate(&photo_of_bar(1000, 1000, [0, 0, 1, 1])).unwrap();
+            found.sort_by(|a, b| a.quad.0[0].x.total_cmp(&b.quad.0[0].x));
+            assert_eq!(found.len(), 2, "{found:?}");
+            for (found, line) in found.iter().zip([line, other]) {
+                let off = found.quad.0.into_iter().zip(line.0).map(|(a, b)| a.distance(b));
+                assert!(off.fold(0.0, f32::max) < 1.0, "{found:?}");
+            }
         }
     }
 
