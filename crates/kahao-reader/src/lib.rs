@@ -167,65 +167,62 @@ impl CardReader {
     pub fn read_timed(&self, picture: &[u8], timings: &mut Timings) -> Result<Vec<CardReading>, ReadError> {
         let deadline = Deadline::after(self.limits.max_time);
         let photo = timed(&mut timings.decode, || decode::decode(picture, &self.limits, deadline))?;
+        let mut found = Found::default();
         let lines = timed(&mut timings.locate, || self.small.locator.locate(&photo))?;
-        let clear = timed(&mut timings.recognize, || self.read_lines(&photo, lines, deadline, Self::glance));
-        if !nothing_read(&clear) {
-            return clear;
+        timed(&mut timings.recognize, || self.read_lines(&photo, lines, deadline, Self::glance, &mut found))?;
+        if found.cards.is_empty() || found.unread > 0 {
+            let lines = timed(&mut timings.locate, || self.full.locator.locate(&photo))?;
+            timed(&mut timings.recognize, || {
+                self.read_lines(&photo, lines, deadline, Self::read_number, &mut found)
+            })?;
         }
-        deadline.check()?;
-        let lines = timed(&mut timings.locate, || self.full.locator.locate(&photo))?;
-        let first =
-            timed(&mut timings.recognize, || self.read_lines(&photo, lines, deadline, Self::read_number));
-        if !nothing_read(&first) {
-            return first;
+        if !found.cards.is_empty() {
+            return Ok(found.best_first());
         }
         // Nothing could be read: a line that was missed, or seen in part, may show well from elsewhere.
         for view in &locate::OTHER_VIEWS {
+            let mut found = Found::default();
             let lines = timed(&mut timings.locate, || self.full.locator.locate_in(&photo, view))?;
-            let cards =
-                timed(&mut timings.recognize, || self.read_lines(&photo, lines, deadline, Self::read_number));
-            let unsure = cards.as_ref().is_ok_and(|cards| cards[0].number.prob < SURE_ELSEWHERE);
-            if !unsure && !nothing_read(&cards) {
-                return cards;
+            timed(&mut timings.recognize, || {
+                self.read_lines(&photo, lines, deadline, Self::read_number, &mut found)
+            })?;
+            let cards = found.best_first();
+            if cards.first().is_some_and(|card| card.number.prob >= SURE_ELSEWHERE) {
+                return Ok(cards);
             }
         }
-        first
+        Err(if found.unread > 0 { ReadError::NotLegible } else { ReadError::NoCard })
     }
 
-    /// The cards whose lines these are, with the numbers that `read_number` finds on them.
+    /// Adds the cards whose lines these are, with the numbers that `read_number` finds on them.
     fn read_lines(
         &self,
         photo: &Photo,
         lines: Vec<TextLine>,
         deadline: Deadline,
         read_number: ReadNumber,
-    ) -> Result<Vec<CardReading>, ReadError> {
-        let (lines, dates): (Vec<_>, Vec<_>) =
+        found: &mut Found,
+    ) -> Result<(), ReadError> {
+        deadline.check()?;
+        let (mut lines, dates): (Vec<_>, Vec<_>) =
             lines.into_iter().partition(|line| line.kind == LineKind::Number);
-        if lines.is_empty() {
-            return Err(ReadError::NoCard);
-        }
+        lines.retain(|line| !found.cards.iter().any(|(quad, _)| locate::overlap(quad, &line.quad)));
         let mut numbers = Vec::new();
         for line in lines.iter().take(MAX_LINES) {
             deadline.check()?;
             numbers.extend(read_number(self, photo, line)?);
         }
-        if numbers.is_empty() {
-            return Err(ReadError::NotLegible);
-        }
-        let mut cards = Vec::new();
+        found.unread = lines.len() - numbers.len();
         for (number, quad) in numbers {
             deadline.check()?;
             let dates = self.read_dates(photo, &quad, &dates)?;
             let holder = if self.reads_holders { self.read_holder(photo, &quad)? } else { None };
-            cards.push(self.card(number, dates, holder));
+            found.cards.push((quad, self.card(number, dates, holder)));
         }
-        cards.sort_by(|a, b| b.number.prob.total_cmp(&a.number.prob));
-        Ok(cards)
+        Ok(())
     }
 
-    /// The number of a line, found by the small locator, of which the small recogniser or else the full one is sure. Where
-    /// neither is nothing of the picture is read: the full locator may see other lines.
+    /// The number of a line, found by the small locator, of which the small recogniser or else the full one is sure.
     fn glance(&self, photo: &Photo, line: &TextLine) -> Result<Option<Number>, ReadError> {
         for networks in [&self.small, &self.full] {
             let mut looks = Looks::default();
@@ -239,7 +236,7 @@ impl CardReader {
                 break;
             }
         }
-        Err(ReadError::NotLegible)
+        Ok(None)
     }
 
     /// The number of a line with its quad in the photo; `None` when it is not legible.
@@ -410,6 +407,24 @@ impl CardReader {
     }
 }
 
+/// The cards of a picture.
+#[derive(Default)]
+struct Found {
+    /// With their number's quad in the photo.
+    cards: Vec<(Quad, CardReading)>,
+    /// Number lines of the last look that could not be read.
+    unread: usize,
+}
+
+impl Found {
+    /// The cards, the surest first.
+    fn best_first(self) -> Vec<CardReading> {
+        let mut cards: Vec<_> = self.cards.into_iter().map(|(_, card)| card).collect();
+        cards.sort_by(|a, b| b.number.prob.total_cmp(&a.number.prob));
+        cards
+    }
+}
+
 /// Looks at one number line: where, what the recogniser saw there, and what numbers that may be.
 #[derive(Default)]
 struct Looks {
@@ -449,11 +464,6 @@ impl DateLook {
     fn prob(&self) -> f32 {
         self.dates.iter().map(|date| date.prob).fold(0.0, f32::max)
     }
-}
-
-/// Whether the networks found no number, which others may.
-fn nothing_read(cards: &Result<Vec<CardReading>, ReadError>) -> bool {
-    matches!(cards, Err(ReadError::NoCard | ReadError::NotLegible))
 }
 
 /// What a quad of the photo says; `None` for a quad without area.
