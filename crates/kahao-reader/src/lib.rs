@@ -69,8 +69,8 @@ const DATE_HOPELESS: f32 = 0.05;
 /// without these bounds four of 374 real dates more were read, and a picture took a tenth longer.
 const FIRST_DATE_LOOKS: usize = 2;
 const FULL_DATE_LOOKS: usize = 2;
-/// A date before this year that stands alone is a date of issue (发卡日期, 2006/08 CN): of 92 labelled pictures none has an
-/// expiry before 2011, and all four dates that were taken for one by mistake were from 2006 to 2008.
+/// A date before this year that stands alone is a date of issue (发卡日期 09/07): of 92 labelled pictures none has an expiry
+/// before 2011. So is one that begins with its year (2006/08 CN): six of them have such a one, and no expiry.
 const FIRST_EXPIRY_YEAR: u16 = 2010;
 /// Below this probability no holder is given: of 139 drawn names on cards whose number was read 120 were right and 7 wrong, and of
 /// 319 cards without one none was given a name; at 0.3 123, 8 and one, at 0.7 113, 5 and none.
@@ -313,11 +313,20 @@ impl CardReader {
             let Point { x, y } = to_number.apply(quad.centre());
             (-0.2..1.2).contains(&x) && (1.0..6.0).contains(&y)
         };
-        // Of lines that lie over one another the surest counts.
-        let mut looks: Vec<DateLook> = Vec::new();
-        for line in lines.iter().filter(|line| is_below(&line.quad)).take(MAX_DATE_LINES) {
-            looks.extend(DateLook::agreed(self.look_for_dates(photo, number, line.quad)?));
+        let read = |lines: &[TextLine]| -> Result<Vec<DateLook>, ReadError> {
+            let mut looks = Vec::new();
+            for line in lines.iter().filter(|line| is_below(&line.quad)).take(MAX_DATE_LINES) {
+                looks.extend(DateLook::agreed(self.look_for_dates(photo, number, line.quad)?));
+            }
+            Ok(looks)
+        };
+        let mut looks = read(lines)?;
+        if !looks.is_empty() && looks.iter().all(|look| look.prob() < DATE_LEGIBLE) {
+            // From closer by a line is told better, and no longer a caption taken for one: of 374 real dates seven more
+            // were read so, of 313 drawn ones four.
+            looks.extend(read(&self.small.locator.look_below(photo, number, LineKind::Date)?)?);
         }
+        // Of lines that lie over one another the surest counts.
         looks.retain_mut(|look| {
             look.dates.retain(|date| date.prob >= DATE_LEGIBLE);
             !look.dates.is_empty()
@@ -367,7 +376,7 @@ impl CardReader {
 
     /// The holder's name on the card with a number.
     fn read_holder(&self, photo: &Photo, number: &Quad) -> Result<Option<FieldReading<String>>, ReadError> {
-        let lines = self.holder.locator.look_for_holder(photo, number)?;
+        let lines = self.holder.locator.look_below(photo, number, LineKind::Holder)?;
         for line in lines.iter().take(MAX_HOLDER_LINES) {
             let recognizer = &self.holder.recognizer;
             let Some(log_probs) = columns(recognizer, photo, &line.quad)? else { continue };
@@ -386,9 +395,10 @@ impl CardReader {
         mut dates: Vec<FieldReading<Expiry>>,
         holder: Option<FieldReading<String>>,
     ) -> CardReading {
-        let is_issue =
-            |date: &FieldReading<Expiry>| dates.len() == 1 && date.value.year() < FIRST_EXPIRY_YEAR;
-        if dates.last().is_some_and(is_issue) {
+        let is_issue = |date: &FieldReading<Expiry>| {
+            date.value.year() < FIRST_EXPIRY_YEAR || date.text.find('/') == Some("2006".len())
+        };
+        if dates.len() == 1 && dates.iter().any(is_issue) {
             dates.clear();
         }
         let valid_date = dates.pop();
@@ -761,8 +771,9 @@ mod tests {
             (vec![date(90.0, 150, "08/27"), date(130.0, 90, "09/24")], (Some("09/24"), Some("08/27"))),
             (vec![date(90.0, 150, "09/09 08/12")], (Some("09/09"), Some("08/12"))),
             (vec![date(90.0, 150, "08/09"), date(130.0, 90, "08/09")], (None, None)),
-            (vec![date(90.0, 150, "2006/08")], (None, None)),
-            (vec![date(90.0, 150, "2011/08")], (None, Some("08/11"))),
+            (vec![date(90.0, 150, "08/06")], (None, None)),
+            (vec![date(90.0, 150, "2011/08")], (None, None)),
+            (vec![date(90.0, 150, "08/2011")], (None, Some("08/11"))),
         ] {
             let expected = (expected.0.map(str::to_owned), expected.1.map(str::to_owned));
             assert_eq!(from_and_until(std::iter::once(number()).chain(lines).collect()), Some(expected));

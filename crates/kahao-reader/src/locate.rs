@@ -164,10 +164,15 @@ impl Locator {
         Ok(lines.into_iter().filter(|other| same(other, line)).map(|line| line.quad).collect())
     }
 
-    /// The lines about a number that may be the holder's name, those with most votes first.
-    pub(crate) fn look_for_holder(&self, photo: &Photo, number: &Quad) -> Result<Vec<TextLine>, ReadError> {
+    /// The lines of a kind where holder and dates stand about a number, those with most votes first.
+    pub(crate) fn look_below(
+        &self,
+        photo: &Photo,
+        number: &Quad,
+        kind: LineKind,
+    ) -> Result<Vec<TextLine>, ReadError> {
         let mut lines = self.look_at(photo, &holder_look(number))?;
-        lines.retain(|line| line.kind == LineKind::Holder);
+        lines.retain(|line| line.kind == kind);
         lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
         Ok(lines)
     }

@@ -194,7 +194,7 @@ impl Date {
         // Seldom with the date of issue before it: 09/09-08/12.
         let text = match random.chance(0.03) {
             true => format!("{} {}", until.earlier(random).short(), until.short()),
-            false => until.text(random),
+            false => until.month_first(random),
         };
         Self { text, left, above }
     }
@@ -359,6 +359,15 @@ impl Month {
             0 => self.short(),
             1 => format!("{month:02}/{year}"),
             _ => format!("{year}/{month:02}"),
+        }
+    }
+
+    /// In one of the forms of an expiry: on real cards only dates of issue begin with the year.
+    fn month_first(self, random: &mut Random) -> String {
+        let (month, year) = self.parts();
+        match random.weighted(&[8.8, 1.0]) {
+            0 => self.short(),
+            _ => format!("{month:02}/{year}"),
         }
     }
 }
