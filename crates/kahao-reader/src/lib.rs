@@ -271,12 +271,14 @@ impl CardReader {
     /// Looks beyond both ends of a number that seems sure and fails Luhn: it may be part of a longer one, a citizen's or a
     /// member's.
     fn look_beyond(&self, networks: &Networks, photo: &Photo, looks: &mut Looks) -> Result<(), ReadError> {
-        let Some((look, index, prob)) = parse::pool(&looks.numbers) else { return Ok(()) };
-        let (pan, quad) = (looks.numbers[look][index].pan().clone(), looks.seen[look].0);
+        let best = parse::pool(&looks.numbers).filter(|(.., prob)| *prob >= SURE);
+        let Some((look, index, _)) = best else { return Ok(()) };
+        let pan = looks.numbers[look][index].pan();
         // Luhn says nothing about specimens.
-        if prob < SURE || pan.luhn_valid() || parse::is_specimen(&pan) {
+        if pan.luhn_valid() || parse::is_specimen(pan) {
             return Ok(());
         }
+        let (pan, quad) = (pan.clone(), looks.seen[look].0);
         self.look(networks, photo, quad.expanded(BEYOND, 0.0), looks)?;
         let again = parse::pool(&looks.numbers).map(|(look, index, _)| looks.numbers[look][index].pan());
         let is_same = again == Some(&pan);
@@ -319,7 +321,7 @@ impl CardReader {
         let read = |lines: &[TextLine]| -> Result<Vec<DateLook>, ReadError> {
             let mut looks = Vec::new();
             for line in lines.iter().filter(|line| is_below(&line.quad)).take(MAX_DATE_LINES) {
-                looks.extend(DateLook::agreed(self.look_for_dates(photo, number, line.quad)?));
+                looks.extend(DateLook::agreed(self.look_for_dates(photo, &to_number, line.quad)?));
             }
             Ok(looks)
         };
@@ -355,9 +357,14 @@ impl CardReader {
 
     /// Looks for dates at a line below a number and at where it may truly stand, until one is sure: by the small recogniser, as
     /// long as it sees anything of a date, then by the full one.
-    fn look_for_dates(&self, photo: &Photo, number: &Quad, line: Quad) -> Result<Vec<DateLook>, ReadError> {
+    fn look_for_dates(
+        &self,
+        photo: &Photo,
+        to_number: &Homography,
+        line: Quad,
+    ) -> Result<Vec<DateLook>, ReadError> {
         let mut looks: Vec<DateLook> = Vec::new();
-        for quad in iter::once(line).chain(locate::along(&line, number)) {
+        for quad in iter::once(line).chain(locate::along(&line, to_number)) {
             if looks.len() >= FIRST_DATE_LOOKS && looks.iter().all(|look| look.dates.is_empty()) {
                 break;
             }
