@@ -170,14 +170,16 @@ impl CardReader {
     pub fn read_timed(&self, picture: &[u8], timings: &mut Timings) -> Result<Vec<CardReading>, ReadError> {
         let deadline = Deadline::after(self.limits.max_time);
         let photo = timed(&mut timings.decode, || decode::decode(picture, &self.limits, deadline))?;
+        let mut look =
+            |locate: &dyn Fn() -> Result<Vec<TextLine>, ReadError>, read_number, found: &mut Found| {
+                deadline.check()?;
+                let lines = timed(&mut timings.locate, locate)?;
+                timed(&mut timings.recognize, || self.read_lines(&photo, lines, deadline, read_number, found))
+            };
         let mut found = Found::default();
-        let lines = timed(&mut timings.locate, || self.small.locator.locate(&photo))?;
-        timed(&mut timings.recognize, || self.read_lines(&photo, lines, deadline, Self::glance, &mut found))?;
-        if found.cards.is_empty() || found.unread > 0 {
-            let lines = timed(&mut timings.locate, || self.full.locator.locate(&photo))?;
-            timed(&mut timings.recognize, || {
-                self.read_lines(&photo, lines, deadline, Self::read_number, &mut found)
-            })?;
+        look(&|| self.small.locator.locate(&photo), Self::glance, &mut found)?;
+        if found.cards.is_empty() || found.unread {
+            look(&|| self.full.locator.locate(&photo), Self::read_number, &mut found)?;
         }
         if !found.cards.is_empty() {
             return Ok(found.best_first());
@@ -185,16 +187,13 @@ impl CardReader {
         // Nothing could be read: a line that was missed, or seen in part, may show well from elsewhere.
         for view in &locate::OTHER_VIEWS {
             let mut found = Found::default();
-            let lines = timed(&mut timings.locate, || self.full.locator.locate_in(&photo, view))?;
-            timed(&mut timings.recognize, || {
-                self.read_lines(&photo, lines, deadline, Self::read_number, &mut found)
-            })?;
+            look(&|| self.full.locator.locate_in(&photo, view), Self::read_number, &mut found)?;
             let cards = found.best_first();
             if cards.first().is_some_and(|card| card.number.prob >= SURE_ELSEWHERE) {
                 return Ok(cards);
             }
         }
-        Err(if found.unread > 0 { ReadError::NotLegible } else { ReadError::NoCard })
+        Err(if found.unread { ReadError::NotLegible } else { ReadError::NoCard })
     }
 
     /// Adds the cards whose lines these are, with the numbers that `read_number` finds on them.
@@ -206,7 +205,6 @@ impl CardReader {
         read_number: ReadNumber,
         found: &mut Found,
     ) -> Result<(), ReadError> {
-        deadline.check()?;
         let (mut lines, dates): (Vec<_>, Vec<_>) =
             lines.into_iter().partition(|line| line.kind == LineKind::Number);
         lines.retain(|line| !found.cards.iter().any(|(quad, _)| locate::overlap(quad, &line.quad)));
@@ -215,7 +213,7 @@ impl CardReader {
             deadline.check()?;
             numbers.extend(read_number(self, photo, line)?);
         }
-        found.unread = lines.len() - numbers.len();
+        found.unread = numbers.len() < lines.len();
         for (number, quad) in numbers {
             deadline.check()?;
             let dates = self.read_dates(photo, &quad, &dates)?;
@@ -433,8 +431,8 @@ impl CardReader {
 struct Found {
     /// With their number's quad in the photo.
     cards: Vec<(Quad, CardReading)>,
-    /// Number lines of the last look that could not be read.
-    unread: usize,
+    /// Whether the last look saw a number line that could not be read.
+    unread: bool,
 }
 
 impl Found {

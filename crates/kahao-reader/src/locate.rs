@@ -118,7 +118,8 @@ impl Locator {
         let mut unclear: Vec<TextLine> = lines.iter().filter(unclear).cloned().collect();
         let mut closer: Vec<TextLine> = Vec::new();
         let mut looks = 0;
-        while let Some(line) = unclear.get(looks).filter(|_| looks < MAX_SECOND_LOOKS).cloned() {
+        while looks < unclear.len().min(MAX_SECOND_LOOKS) {
+            let line = unclear[looks].clone();
             looks += 1;
             for again in self.look_around(photo, &line.quad, SECOND_LOOK)? {
                 let is_it = same(&line, &again);
@@ -298,7 +299,7 @@ fn around(line: &Quad, centre: Point, lengths: f32) -> Quad {
     square(centre, (right.x - left.x) * lengths / 2.0, (right.y - left.y) * lengths / 2.0)
 }
 
-/// The square in which the holder's name of the card with this number is looked for; the renderer frames its training looks
+/// The square in which the holder's name of the card with this number, and dates from closer by, are looked for; the renderer frames its training looks
 /// by the same function.
 pub fn holder_look(number: &Quad) -> Quad {
     let [left, right, ..] = number.0;

@@ -354,20 +354,21 @@ impl Month {
 
     /// In one of the forms that cards print.
     fn text(self, random: &mut Random) -> String {
-        let (month, year) = self.parts();
-        match random.weighted(&[8.0, 1.0, 0.8]) {
-            0 => self.short(),
-            1 => format!("{month:02}/{year}"),
-            _ => format!("{year}/{month:02}"),
-        }
+        self.written(random, &[8.0, 1.0, 0.8])
     }
 
     /// In one of the forms of an expiry: on real cards only dates of issue begin with the year.
     fn month_first(self, random: &mut Random) -> String {
+        self.written(random, &[8.8, 1.0])
+    }
+
+    /// As MM/YY, MM/YYYY or YYYY/MM, by the weights of the first of these.
+    fn written(self, random: &mut Random, weights: &[f32]) -> String {
         let (month, year) = self.parts();
-        match random.weighted(&[8.8, 1.0]) {
+        match random.weighted(weights) {
             0 => self.short(),
-            _ => format!("{month:02}/{year}"),
+            1 => format!("{month:02}/{year}"),
+            _ => format!("{year}/{month:02}"),
         }
     }
 }
