@@ -243,8 +243,9 @@ if [ -n "$trainer" ]; then
         "$trainer" test_data.py --synth "$built/kahao-synth"
         "$trainer" train_recognizer.py --smoke --batch 24 --synth "$built/kahao-synth"
         "$trainer" train_locator.py --smoke --batch 8 --synth "$built/kahao-synth"
-        "$trainer" train_holder.py recognizer --smoke --batch 24 --synth "$built/kahao-synth"
-        "$trainer" train_holder.py locator --smoke --batch 24 --synth "$built/kahao-synth"
+        for network in recognizer-holder locator-holder locator-card; do
+            "$trainer" train_details.py "$network" --smoke --batch 24 --synth "$built/kahao-synth"
+        done
     )
 else
     skip "training code" "no Python with torch, cv2 and numpy (set KAHAO_PYTHON, or see training/README.md)"

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from nets import Recognizer, encode
-from strips import HALF_W, blend_gap, fill_like, plain_strip, tone_like
+from strips import HALF_W, LINE_H, blend_gap, fill_like, plain_strip, tone_like
 
 # Digits in the groups of such numbers, with weights.
 NUMBER_GROUPS = [
@@ -82,11 +82,11 @@ class Digits:
         self.varied = [line for line in self.lines if len(line) >= 4] or self.lines
 
     def crops(self, text: str, wide: float, rng: random.Random, line: dict | None = None) -> list[np.ndarray]:
-        """A crop about `wide` px wide and 40 high for each character; those of what is no digit are to be replaced."""
+        """A crop about `wide` px wide and 60 high for each character; those of what is no digit are to be replaced."""
         needed = set(text) - set("/ ")
         # Of a given line, or of that which has most of the digits: the others are borrowed and toned like it.
         line = line or max(rng.choices(self.lines, k=64), key=lambda line: len(needed & line.keys()))
-        first = cv2.resize(next(iter(line.values()))[0], (24, 40), interpolation=cv2.INTER_AREA)
+        first = cv2.resize(next(iter(line.values()))[0], (36, LINE_H), interpolation=cv2.INTER_AREA)
         parts: list[np.ndarray] = []
         for char in text:
             if char not in needed:
@@ -95,13 +95,13 @@ class Digits:
             own = line.get(char)
             while own is None:
                 own = rng.choice(self.lines).get(char)
-            crop = cv2.resize(rng.choice(own), (round(wide * rng.uniform(0.95, 1.05)), 40), interpolation=cv2.INTER_AREA)
+            crop = cv2.resize(rng.choice(own), (round(wide * rng.uniform(0.95, 1.05)), LINE_H), interpolation=cv2.INTER_AREA)
             crop = crop if char in line else tone_like(crop, first)
             parts.append(meet(crop, parts[-1]) if parts else crop)
         return parts
 
     def number(self, rng: random.Random) -> tuple[np.ndarray, str]:
-        """A number of such digits in groups, at 40 px height. Networks that knew half lines alone read 8888 where a 3 or 1
+        """A number of such digits in groups, at 60 px height. Networks that knew half lines alone read 8888 where a 3 or 1
         stands among eights."""
         known = rng.choice(self.varied)
         common = "".join(known)
@@ -110,7 +110,7 @@ class Digits:
         pool = common if rng.random() < 0.8 else "0123456789"
         repeated, repeats = rng.choice(common), rng.uniform(*REPEATS) if rng.random() < REPEATED else 0.0
         text = " ".join("".join(repeated if rng.random() < repeats else rng.choice(pool) for _ in range(size)) for size in sizes)
-        wide = 352 / (len(text) - 0.2 * text.count(" "))
+        wide = 528 / (len(text) - 0.2 * text.count(" "))
         parts = self.crops(text, wide, rng, known)
         gap = wide * rng.uniform(0.5, 1.1)
         for at, char in enumerate(text):
@@ -119,27 +119,27 @@ class Digits:
         pixels = np.hstack(parts)
         if rng.random() < 0.4:
             pixels = np.clip(pixels + artwork(pixels.shape, rng), 0, 255).astype(np.uint8)
-        return cv2.copyMakeBorder(pixels, 0, 0, rng.randint(2, 10), rng.randint(2, 10), cv2.BORDER_REPLICATE), text
+        return cv2.copyMakeBorder(pixels, 0, 0, rng.randint(3, 15), rng.randint(3, 15), cv2.BORDER_REPLICATE), text
 
     def date(self, rng: random.Random) -> tuple[np.ndarray, str]:
-        """A date of such digits at 40 px height, with a drawn slash, on plain ground as wide as a strip shows of a short line.
+        """A date of such digits at 60 px height, with a drawn slash, on plain ground as wide as a strip shows of a short line.
         Nobody labelled real dates; these have the light and the wear of real ones, if not their narrower type."""
         month = f"{rng.randint(1, 12):02}"
         year = f"{rng.randint(10, 49):02}" if rng.random() < 0.8 else f"{rng.randint(0, 99):02}"
         text = rng.choices([f"{month}/{year}", f"{month}/20{year}", f"20{year}/{month}"], [85, 8, 7])[0]
-        wide = rng.uniform(20, 30)
+        wide = rng.uniform(30, 45)
         parts = self.crops(text, wide, rng)
         at = text.index("/")
         parts[at] = slash(parts[at - 1], parts[at + 1], round(wide * rng.uniform(0.45, 0.95)), rng)
         pixels = np.hstack(parts)
-        left = max(round(rng.gauss(100, 14)), 8)
-        right = max(round(400 - left - pixels.shape[1] + rng.gauss(0, 20)), 8)
+        left = max(round(rng.gauss(150, 21)), 12)
+        right = max(round(600 - left - pixels.shape[1] + rng.gauss(0, 30)), 12)
         ends = left, left + pixels.shape[1]
-        smooth = cv2.GaussianBlur(pixels, (0, 0), 12)  # nothing of the digits in the ground beside them
+        smooth = cv2.GaussianBlur(pixels, (0, 0), 18)  # nothing of the digits in the ground beside them
         pixels = np.hstack([fill_like(smooth[:, ::-1], left, rng)[:, ::-1], pixels, fill_like(smooth, right, rng)])
         pixels = surround(pixels, *ends, rng)
-        if rng.random() < 0.5:  # dates are half as high as numbers
-            f = rng.uniform(0.35, 0.8)
+        if rng.random() < 0.6:  # dates are half as high as numbers
+            f = rng.uniform(0.25, 0.75)
             small = cv2.resize(pixels, None, fx=f, fy=f, interpolation=cv2.INTER_AREA)
             pixels = cv2.resize(small, pixels.shape[::-1], interpolation=cv2.INTER_LINEAR)
         return pixels, text
@@ -154,12 +154,12 @@ CAPTION_FONTS = [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HER
 
 def surround(pixels: np.ndarray, left: int, right: int, rng: random.Random) -> np.ndarray:
     """A date from `left` to `right` as it stands on a card: artwork behind it, captions and other texts about it, of which the
-    strip shows a part, and it may run askew. Takes and gives a strip of the same size, of 40 px height."""
+    strip shows a part, and it may run askew. Takes and gives a strip of the same size, of 60 px height."""
     h, w = pixels.shape
-    above = 16
+    above = 24
     card = cv2.copyMakeBorder(pixels, above, above, 0, 0, cv2.BORDER_REPLICATE).astype(np.float32)
     for rows in (slice(0, above), slice(h + above, h + 2 * above)):
-        card[rows] = cv2.GaussianBlur(card[rows], (0, 0), 5)
+        card[rows] = cv2.GaussianBlur(card[rows], (0, 0), 7.5)
     if rng.random() < 0.4:
         card += artwork(card.shape, rng)
     dark, light = np.percentile(pixels, [3, 97])
@@ -180,29 +180,29 @@ def surround(pixels: np.ndarray, left: int, right: int, rng: random.Random) -> n
         return cv2.getTextSize(text, font, height / 21, thickness(height))[0][0]
 
     if rng.random() < 0.55:
-        height, first = rng.uniform(5.5, 9), above + rng.uniform(12, 24)
+        height, first = rng.uniform(8, 13.5), above + rng.uniform(18, 36)
         words = rng.choice(LEFT_OF_DATES)
-        x = left - max(map(lambda word: width(word, height), words)) - rng.uniform(-4, 22)
+        x = left - max(map(lambda word: width(word, height), words)) - rng.uniform(-6, 33)
         for row, word in enumerate(words):
             write(word, x, first + row * height * rng.uniform(1.4, 1.6), height, caption)
     if rng.random() < 0.5:
-        height, text = rng.uniform(5, 8.5), rng.choice(ABOVE_DATES)
-        write(text, left + rng.uniform(-20, right - left - 20), above + rng.uniform(-2, 9), height, caption)
+        height, text = rng.uniform(7.5, 13), rng.choice(ABOVE_DATES)
+        write(text, left + rng.uniform(-30, right - left - 30), above + rng.uniform(-3, 13.5), height, caption)
     if rng.random() < 0.2:
-        write(rng.choice(RIGHT_OF_DATES), right + rng.uniform(8, 70), above + rng.uniform(25, 38), rng.uniform(8, 22), caption)
+        write(rng.choice(RIGHT_OF_DATES), right + rng.uniform(12, 105), above + rng.uniform(38, 57), rng.uniform(12, 33), caption)
     if rng.random() < 0.25:  # the holder's name below
         name = "".join(rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ ", k=14))
         height = rng.uniform(14, 24)
         write(name, rng.uniform(-20, left), above + h + rng.uniform(0, 6) + height - 6, height, rng.choice([dark, light]))
     middle = ((left + right) / 2, above + h / 2)
     matrix = cv2.getRotationMatrix2D(middle, rng.gauss(0, 1.6), 1.0)
-    matrix[1, 2] += rng.gauss(0, 2.0)
+    matrix[1, 2] += rng.gauss(0, 3.0)
     card = cv2.warpAffine(card, matrix, (w, h + 2 * above), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.clip(card[above : above + h], 0, 255).astype(np.uint8)
 
 
 def artwork(shape: tuple[int, int], rng: random.Random) -> np.ndarray:
-    """Edges, lines, rings, grids and gleams to be added to a picture's greys."""
+    """Edges, lines, rings, grids, mirror balls and gleams to be added to a picture's greys."""
     h, w = shape
     field = np.zeros(shape, np.float32)
     strongest = 50 if rng.random() < 0.7 else 130
@@ -212,29 +212,39 @@ def artwork(shape: tuple[int, int], rng: random.Random) -> np.ndarray:
         x, y = rng.uniform(0, w), rng.uniform(-0.5 * h, 1.5 * h)
         kind = rng.random()
         if kind < 0.3:  # a shape's edge
-            corners = [[x + rng.gauss(0, 40), -5], [w + 5, -5], [w + 5, h + 5], [x + rng.gauss(0, 40), h + 5]]
+            corners = [[x + rng.gauss(0, 60), -5], [w + 5, -5], [w + 5, h + 5], [x + rng.gauss(0, 60), h + 5]]
             cv2.fillPoly(mask, [np.int32(corners)], 255, cv2.LINE_AA)
-        elif kind < 0.6:
-            end = round(x + rng.gauss(0, 90)), round(y + rng.gauss(0, 60))
-            cv2.line(mask, (round(x), round(y)), end, 255, rng.choice([1, 1, 2, 3, 5]), cv2.LINE_AA)
-        elif kind < 0.8:
-            axes = rng.randint(8, 120), rng.randint(8, 60)
-            thick = rng.choice([-1, 1, 2, 3])
+        elif kind < 0.55:
+            end = round(x + rng.gauss(0, 135)), round(y + rng.gauss(0, 90))
+            cv2.line(mask, (round(x), round(y)), end, 255, rng.choice([1, 2, 3, 4, 7]), cv2.LINE_AA)
+        elif kind < 0.72:
+            axes = rng.randint(12, 180), rng.randint(12, 90)
+            thick = rng.choice([-1, 1, 3, 4])
             cv2.ellipse(mask, (round(x), round(y)), axes, rng.uniform(0, 180), 0, 360, 255, thick, cv2.LINE_AA)
-        elif kind < 0.9:  # a mirror ball's or a building's windows
-            step, lean, thick = rng.uniform(5, 16), rng.gauss(0, 12), rng.choice([1, 1, 2])
-            wide = rng.uniform(40, 160)
+        elif kind < 0.82:  # a building's windows
+            step, lean, thick = rng.uniform(7, 24), rng.gauss(0, 18), rng.choice([1, 2, 3])
+            wide = rng.uniform(60, 240)
             for at in np.arange(x - wide, x + wide, step):
                 cv2.line(mask, (round(at), 0), (round(at + lean), h), 255, thick, cv2.LINE_AA)
             for at in np.arange(rng.uniform(0, step), h, step * rng.uniform(0.7, 1.3)):
                 cv2.line(mask, (round(x - wide), round(at)), (round(x + wide), round(at - lean / 4)), 255, thick, cv2.LINE_AA)
+        elif kind < 0.92:  # a mirror ball: each of its panes in a light of its own
+            step, axes = rng.uniform(5, 16), np.int32([rng.randint(30, 130), rng.randint(25, 90)])
+            lights = np.random.default_rng(rng.getrandbits(32)).integers(
+                0, 256, np.maximum(2 * axes[::-1] // step, 2).astype(int)
+            )
+            panes = np.zeros(shape, np.uint8)
+            to_place = np.float32([[step, rng.gauss(0, 1), x - axes[0]], [rng.gauss(0, 1), step, y - axes[1]]])
+            cv2.warpAffine(lights.astype(np.uint8), to_place, (w, h), panes, cv2.INTER_NEAREST)
+            cv2.ellipse(mask, (round(x), round(y)), axes.tolist(), 0, 0, 360, 255, -1, cv2.LINE_AA)
+            mask = np.minimum(mask, panes)
         else:  # a gleam
-            reach = rng.uniform(5, 18)
+            reach = rng.uniform(7, 27)
             y = rng.uniform(0, h)
             for dx, dy in ((reach, 0), (0, reach)):
                 cv2.line(mask, (round(x - dx), round(y - dy)), (round(x + dx), round(y + dy)), 255, 1, cv2.LINE_AA)
-            cv2.circle(mask, (round(x), round(y)), rng.randint(1, 4), 255, -1, cv2.LINE_AA)
-        field += cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.5)).astype(np.float32) / 255 * shade
+            cv2.circle(mask, (round(x), round(y)), rng.randint(1, 6), 255, -1, cv2.LINE_AA)
+        field += cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 2.2)).astype(np.float32) / 255 * shade
     return field
 
 
@@ -249,10 +259,10 @@ def slash(left: np.ndarray, right: np.ndarray, width: int, rng: random.Random) -
     pixels = blend_gap(left, right, width)
     dark, light = np.percentile(np.hstack([left, right]), [4, 96])
     strokes = rng.choice([[light], [dark], [light, dark], [dark, light]])
-    top, bottom = rng.uniform(8, 13), rng.uniform(27, 32)
+    top, bottom = rng.uniform(12, 20), rng.uniform(40, 48)
     lean = rng.uniform(0.25, 0.42) * width
     for i, grey in enumerate(strokes):
-        ends = [(width / 2 + dx + 1.5 * i, y + i) for dx, y in ((-lean, bottom), (lean, top))]
+        ends = [(width / 2 + dx + 2.2 * i, y + 1.5 * i) for dx, y in ((-lean, bottom), (lean, top))]
         (x0, y0), (x1, y1) = [(round(x * 16), round(y * 16)) for x, y in ends]
-        cv2.line(pixels, (x0, y0), (x1, y1), float(grey), rng.choice([1, 2, 2, 3]), cv2.LINE_AA, shift=4)
+        cv2.line(pixels, (x0, y0), (x1, y1), float(grey), rng.choice([2, 3, 3, 4]), cv2.LINE_AA, shift=4)
     return pixels

@@ -29,12 +29,12 @@ def normalise(pixels: torch.Tensor) -> torch.Tensor:
 
 
 class Recognizer(nn.Module):
-    """(N, 1, 32, 320) grey strip of one text line -> (N, 80, classes) log-probabilities by column (CTC)."""
+    """(N, 1, 48, 480) grey strip of one text line -> (N, 80, classes) log-probabilities by column (CTC)."""
 
     alphabet = " 0123456789/"  # class i + 1; class 0 is the CTC blank; the space is a printed gap
     blank = 0
     drawn_by = "strips"  # command of kahao-synth
-    height, width, stride = 32, 320, 4
+    height, width, stride = 48, 480, 6
     widths = {"full": (24, 48, 96, 128, 192), "small": (16, 32, 56, 88, 128)}
 
     def __init__(self, size: str = "full"):
@@ -42,7 +42,7 @@ class Recognizer(nn.Module):
         classes = len(self.alphabet) + 1
         a, b, c, d, e = self.widths[size]
         self.body = nn.Sequential(
-            conv(1, a, stride=2),  # 16 x 160
+            conv(1, a, kernel=5, stride=3),  # 16 x 160
             conv(a, b),
             conv(b, c, stride=2),  # 8 x 80
             conv(c, c),
@@ -128,4 +128,14 @@ class HolderLocator(Locator):
     kinds = ("holder",)
     drawn_by = "holder-looks"
     codes = (3,)
+    widths = {"full": Locator.widths["small"]}
+
+
+class CardLocator(Locator):
+    """(N, 1, 320, 320) grey square about a number -> (N, 9, 40, 40): the same of the card with that number, whose corners may lie
+    outside the square."""
+
+    kinds = ("card",)
+    drawn_by = "card-looks"
+    codes = (4,)
     widths = {"full": Locator.widths["small"]}

@@ -1,4 +1,5 @@
-"""Samples kept on the device and drawn again and again, varied each time: a GPU learns far faster than cores draw."""
+"""Samples kept on the device and drawn again and again, varied each time: a GPU, or a core with AMX, learns faster than cores
+draw."""
 
 import threading
 from collections.abc import Iterable

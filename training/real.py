@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from digits import Digits
-from strips import blend_gap, fill_like, tone_like
+from strips import LINE_H, blend_gap, fill_like, tone_like
 
 # Shares of dates and of numbers put together of single digits among real strips.
 DATES, NUMBERS = 0.35, 0.35
@@ -59,10 +59,10 @@ class StripMixer:
 
     def half(self) -> tuple[np.ndarray, str]:
         pixels, text = self.rng.choices(self.halves, self.half_weights)[0]
-        return cv2.resize(pixels, (int(176 * self.rng.uniform(0.8, 1.05)), 40), interpolation=cv2.INTER_AREA), text
+        return cv2.resize(pixels, (int(264 * self.rng.uniform(0.8, 1.05)), LINE_H), interpolation=cv2.INTER_AREA), text
 
     def draw(self) -> tuple[np.ndarray, str]:
-        """A strip at about 40 px height with free width, and its text."""
+        """A strip of about 60 px height and free width, and its text."""
         rng = self.rng
         kind = rng.random()
         if kind < DATES:
@@ -72,24 +72,24 @@ class StripMixer:
         kind = rng.random()
         if kind < 0.3:
             pixels, text = self.half()
-            rest = fill_like(pixels, max(352 - pixels.shape[1], 8), rng)
+            rest = fill_like(pixels, max(528 - pixels.shape[1], 12), rng)
             return np.hstack([pixels, rest] if rng.random() < 0.5 else [rest, pixels]), text
         if kind < 0.8:
             (a, text_a), (b, text_b) = self.half(), self.half()
             b = match_tone(b, a, rng)
-            gap = blend_gap(a, b, rng.randint(8, 20))
+            gap = blend_gap(a, b, rng.randint(12, 30))
             return np.hstack([a, gap, b]), f"{text_a} {text_b}"
         count = rng.choice([3, 4, 4, 4, 5])
-        width = int(330 / max(count, 4) * rng.uniform(0.9, 1.05))
+        width = int(495 / max(count, 4) * rng.uniform(0.9, 1.05))
         crops, text = [], ""
         for pixels, label in rng.choices(self.groups, self.group_weights, k=count):
-            crop = cv2.resize(pixels, (width, 34), interpolation=cv2.INTER_AREA)
+            crop = cv2.resize(pixels, (width, 52), interpolation=cv2.INTER_AREA)
             crops.append(match_tone(crop, crops[0], rng) if crops else crop)
             text += label
         pixels = np.hstack(crops)
-        if pixels.shape[1] < 340:
-            pixels = np.hstack([pixels, fill_like(pixels, 340 - pixels.shape[1], rng)])
-        return cv2.copyMakeBorder(pixels, 4, 4, 4, 4, cv2.BORDER_REPLICATE), " ".join(text.split())
+        if pixels.shape[1] < 510:
+            pixels = np.hstack([pixels, fill_like(pixels, 510 - pixels.shape[1], rng)])
+        return cv2.copyMakeBorder(pixels, 6, 6, 6, 6, cv2.BORDER_REPLICATE), " ".join(text.split())
 
 
 # The labelled boxes of scenes are loose: shares of their height and width that the text itself takes, by eye on 40 of them.

@@ -8,8 +8,10 @@ import numpy as np
 from nets import Recognizer
 
 STRIP_H, STRIP_W = Recognizer.height, Recognizer.width
+# Strips are put together at this height, px, before they are framed.
+LINE_H = 60
 # Width of half a line in a strip, px.
-HALF_W = 168
+HALF_W = 252
 
 
 def fill_like(pixels: np.ndarray, width: int, rng: random.Random) -> np.ndarray:
@@ -42,7 +44,7 @@ def plain_strip(pixels: np.ndarray) -> np.ndarray:
 
 
 def augment(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Any strip -> 32 x 320, framed loosely and tilted as a locator would, with light, blur, noise and JPEG."""
+    """Any strip of 60 px height -> 48 x 480, framed loosely and tilted as a locator would, with light, blur, noise and JPEG."""
     h, w = pixels.shape
     dx, dy = 0.035 * w, 0.12 * h
     jitter = lambda s: rng.gauss(0, s)  # noqa: E731
@@ -50,10 +52,10 @@ def augment(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
     # Corners of what the strip shows, in the crop's own pixels.
     corners = np.float32(
         [
-            [-abs(jitter(dx)) + jitter(1), -tall / 2 + shift - slope + jitter(0.7)],
-            [w + abs(jitter(dx)) + jitter(1), -tall / 2 + shift + slope + jitter(0.7)],
-            [w + abs(jitter(dx)) + jitter(1), h + tall / 2 + shift + slope + jitter(0.7)],
-            [-abs(jitter(dx)) + jitter(1), h + tall / 2 + shift - slope + jitter(0.7)],
+            [-abs(jitter(dx)) + jitter(1.5), -tall / 2 + shift - slope + jitter(1)],
+            [w + abs(jitter(dx)) + jitter(1.5), -tall / 2 + shift + slope + jitter(1)],
+            [w + abs(jitter(dx)) + jitter(1.5), h + tall / 2 + shift + slope + jitter(1)],
+            [-abs(jitter(dx)) + jitter(1.5), h + tall / 2 + shift - slope + jitter(1)],
         ]
     )
     lean = jitter(0.06) * h  # italics, or a corner quad that leans
@@ -72,19 +74,19 @@ def degrade(strip: np.ndarray, rng: random.Random) -> np.ndarray:
     if rng.random() < 0.3:  # a light that falls off along the line
         x = x * np.linspace(rng.uniform(0.6, 1.3), rng.uniform(0.6, 1.3), STRIP_W, dtype=np.float32)[None, :]
     if rng.random() < 0.12:  # a flash spot
-        cx, cy, r = rng.uniform(0, STRIP_W), rng.uniform(0, STRIP_H), rng.uniform(10, 50)
+        cx, cy, r = rng.uniform(0, STRIP_W), rng.uniform(0, STRIP_H), rng.uniform(15, 75)
         yy, xx = np.mgrid[0:STRIP_H, 0:STRIP_W].astype(np.float32)
         x = x + rng.uniform(30, 160) * np.exp(-((xx - cx) ** 2 + (yy - cy) ** 2) / (2 * r * r))
     if rng.random() < 0.35:
-        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.1))
-    if rng.random() < 0.15:  # a low-resolution original
-        f = rng.uniform(0.45, 0.9)
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.6))
+    if rng.random() < 0.3:  # a low-resolution original
+        f = rng.uniform(0.3, 0.9)
         small = cv2.resize(x, (int(STRIP_W * f), int(STRIP_H * f)), interpolation=cv2.INTER_AREA)
         x = cv2.resize(small, (STRIP_W, STRIP_H), interpolation=cv2.INTER_LINEAR)
     if rng.random() < 0.4:
         x = x + np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(1, 12), x.shape)
     if rng.random() < 0.1:
-        x0, width = rng.randrange(STRIP_W), rng.randint(2, 6)
+        x0, width = rng.randrange(STRIP_W), rng.randint(3, 9)
         x[:, x0 : x0 + width] = rng.uniform(0, 255)
     x = np.clip(x, 0, 255).astype(np.uint8)
     if rng.random() < 0.2:

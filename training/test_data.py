@@ -29,10 +29,10 @@ from blend import blended
 from digits import NUMBER_GROUPS, Digits, columns_of
 from export import round_weights, steps_of
 from import_onnx import convolutions, in_order, thinned
-from nets import HolderLocator, HolderRecognizer, Locator, Recognizer, decode_greedy, encode
+from nets import CardLocator, HolderLocator, HolderRecognizer, Locator, Recognizer, decode_greedy, encode
 from pool import Pool
 from stream import read_scenes, read_strips
-from strips import augment
+from strips import LINE_H, augment
 from train_locator import CELLS, find_lines, letterbox
 
 SYNTH: Path | None = None
@@ -119,7 +119,7 @@ class SingleDigits(unittest.TestCase):
         follows, groups = {}, set()
         for seed in range(200):
             pixels, text = digits.number(random.Random(seed))
-            self.assertEqual((pixels.shape[0], pixels.dtype), (40, np.uint8))
+            self.assertEqual((pixels.shape[0], pixels.dtype), (LINE_H, np.uint8))
             self.assertGreater(pixels.shape[1], 300)
             np.testing.assert_array_equal(pixels, digits.number(random.Random(seed))[0])
             groups.add(tuple(len(group) for group in text.split(" ")))
@@ -134,7 +134,7 @@ class SingleDigits(unittest.TestCase):
         for seed in range(150):
             pixels, text = digits.date(random.Random(seed))
             self.assertRegex(text, r"^((0[1-9]|1[0-2])/(20)?\d\d|20\d\d/(0[1-9]|1[0-2]))$")
-            self.assertEqual((pixels.shape[0], pixels.dtype), (40, np.uint8))
+            self.assertEqual((pixels.shape[0], pixels.dtype), (LINE_H, np.uint8))
             np.testing.assert_array_equal(pixels, digits.date(random.Random(seed))[0])
             texts.add(re.sub(r"\d", "0", text))
         self.assertEqual(texts, {"00/00", "00/0000", "0000/00"})
@@ -209,15 +209,23 @@ class Varying(unittest.TestCase):
                     self.assertTrue(all(picture[y, x] < 220 for x, y in outer.tolist()))
         self.assertGreater(kept, 25)
 
+    def test_of_what_lies_far_outside_only_cards_are_kept(self):
+        outside = NUMBER - np.float32([300, 0])
+        for beyond, kept in ((2.0, 0), (np.inf, 8)):
+            pixels, *truth = batch_of(*[[(0, outside)]] * 8)
+            _, codes, quads, _ = train_locator.vary(pixels.float(), *truth, quarters=0.0, beyond=beyond)
+            self.assertEqual((codes == 0).sum(), kept)
+            self.assertLess(quads[:, 0, :, 0].amax(), 0)
+
     def test_strips_stay_what_they_were_but_for_a_little(self):
         torch.manual_seed(1)
         strips = torch.full((64, 1, Recognizer.height, Recognizer.width), 200.0)
-        strips[:, :, 8:24, 60:260] = 40.0
+        strips[:, :, 12:36, 90:390] = 40.0
         varied, text = train_recognizer.vary(strips, "as it was")
         self.assertEqual((varied.shape, text), (strips.shape, "as it was"))
         self.assertTrue(((varied >= 0) & (varied <= 255)).all())
-        self.assertTrue((varied[:, :, 13:19, 70:250].mean(dim=(1, 2, 3)) < 110).all())
-        self.assertTrue((varied[:, :, :, :40].mean(dim=(1, 2, 3)) > 110).all())
+        self.assertTrue((varied[:, :, 20:28, 105:375].mean(dim=(1, 2, 3)) < 110).all())
+        self.assertTrue((varied[:, :, :, :60].mean(dim=(1, 2, 3)) > 110).all())
         self.assertGreater((varied[0] - varied[1]).abs().max(), 5)
 
 
@@ -326,6 +334,15 @@ class Streams(unittest.TestCase):
             for kind, quad in lines:
                 self.assertIn(kind, HolderLocator.codes)
                 self.assertTrue((quad > 0).all() and (quad < HolderLocator.size).all())
+
+    def test_looks_for_cards_have_one_about_their_middle(self):
+        for pixels, ((kind, quad),) in self.first(read_scenes(SYNTH, 1, CardLocator.size, "card-looks"), 20):
+            self.assertEqual(pixels.shape, (CardLocator.size, CardLocator.size))
+            self.assertIn(kind, CardLocator.codes)
+            self.assertGreater(cv2.pointPolygonTest(quad, (CardLocator.size / 2, CardLocator.size / 2), False), 0)
+            along, down = quad[1] - quad[0], quad[3] - quad[0]
+            self.assertGreater(along[0], abs(along[1]))
+            self.assertGreater(along[0] * down[1] - along[1] * down[0], 0)
 
 
 class Blending(unittest.TestCase):

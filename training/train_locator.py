@@ -135,10 +135,15 @@ def collate(batch) -> list[torch.Tensor]:
 
 
 def vary(
-    pixels: torch.Tensor, codes: torch.Tensor, quads: torch.Tensor, dates_known: torch.Tensor, quarters: float = 0.12
+    pixels: torch.Tensor,
+    codes: torch.Tensor,
+    quads: torch.Tensor,
+    dates_known: torch.Tensor,
+    quarters: float = 0.12,
+    beyond: float = 2.0,
 ) -> tuple[torch.Tensor, ...]:
     """Turned, zoomed and moved, on black ground, with noise; `quarters` is the share that is turned by quarters, too. Lines
-    that do not stay inside are forgotten."""
+    that come to lie farther than `beyond` px outside are forgotten."""
     count, device, size = len(pixels), pixels.device, Locator.size
     turn = normal(count, 0.07, device)
     turn += torch.where(uniform(count, 0, 1, device) < quarters, torch.randint(1, 4, (count,), device=device) * torch.pi / 2, 0)
@@ -154,7 +159,7 @@ def vary(
     noise = uniform(count, 0, 4, device)[:, None, None, None] * torch.randn_like(pixels)
     quads = torch.einsum("nij,nlcj->nlci", forth, quads / (size / 2) - 1) + move[:, None, None]
     quads = (quads + 1) * (size / 2)
-    inside = ((quads > -2) & (quads < size + 2)).flatten(2).all(dim=2)
+    inside = ((quads > -beyond) & (quads < size + beyond)).flatten(2).all(dim=2)
     return (pixels + noise).clamp(0, 255), torch.where(inside, codes, NO_LINE), quads, dates_known
 
 

@@ -52,7 +52,7 @@ def arguments(
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
-    parser.add_argument("--pool", type=int, default=0, help="samples kept on the device to be seen again, varied; for a GPU")
+    parser.add_argument("--pool", type=int, default=0, help="samples kept to be seen again, varied; for a GPU, or a CPU with AMX")
     parser.add_argument("--every", type=int, default=500, help="steps between two lines of the log")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--smoke", action="store_true", help="a few steps to see that everything runs and the loss falls")

@@ -21,6 +21,7 @@ pub enum Numbers {
 }
 
 const NUMBER: Rgb<u8> = Rgb([23, 209, 176]);
+const CARD: Rgb<u8> = Rgb([96, 140, 255]);
 const DATE: Rgb<u8> = Rgb([255, 180, 84]);
 const PLATE: Rgb<u8> = Rgb([11, 79, 69]);
 const INK: Rgb<u8> = Rgb([255, 255, 255]);
@@ -28,7 +29,7 @@ const INK: Rgb<u8> = Rgb([255, 255, 255]);
 /// High enough that small print beside the drawn lines stays as it was.
 const JPEG_QUALITY: u8 = 92;
 
-/// The picture, upright, as a JPEG file, with the places of numbers and dates outlined and their readings beside them.
+/// The picture, upright, as a JPEG file, with cards and the places of numbers and dates outlined and their readings beside them.
 /// Other marks of the card stay as they are.
 pub fn annotate(picture: &[u8], cards: &[CardReading], numbers: Numbers) -> Result<Vec<u8>, ReadError> {
     // Refuses what the reader refuses; after it the bytes are known to decode within the limits.
@@ -36,6 +37,9 @@ pub fn annotate(picture: &[u8], cards: &[CardReading], numbers: Numbers) -> Resu
     decode(picture, &limits, Deadline::after(limits.max_time))?;
     let mut canvas = in_colour(picture).ok_or(ReadError::UnsupportedFormat)?;
     for card in cards {
+        if let Some(corners) = &card.outline {
+            frame(&mut canvas, corners, line_width(&card.number.quad), CARD);
+        }
         for date in [&card.valid_date, &card.valid_from].into_iter().flatten() {
             mark(&mut canvas, date);
         }
@@ -97,14 +101,21 @@ fn below<T>(field: &FieldReading<T>) -> Quad {
 }
 
 fn outline(canvas: &mut RgbImage, quad: &Quad, colour: Rgb<u8>) {
-    let outer = grown(quad);
-    let [width, height] = [outer.width().max(1.0), outer.height().max(1.0)];
-    let line = (height / 16.0).max(1.5);
-    let (u, v) = (line / width, line / height);
+    frame(canvas, &grown(quad), line_width(quad), colour);
+}
+
+/// Of the lines about a text, px.
+fn line_width(text: &Quad) -> f32 {
+    (grown(text).height() / 16.0).max(1.5)
+}
+
+/// Lines of `line` px along the inside of a quad's edges.
+fn frame(canvas: &mut RgbImage, outer: &Quad, line: f32, colour: Rgb<u8>) {
+    let (u, v) = (line / outer.width().max(1.0), line / outer.height().max(1.0));
     for (left, top, right, bottom) in
         [(0.0, 0.0, 1.0, v), (0.0, 1.0 - v, 1.0, 1.0), (0.0, 0.0, u, 1.0), (1.0 - u, 0.0, 1.0, 1.0)]
     {
-        fill(canvas, &part(&outer, left, top, right, bottom), colour);
+        fill(canvas, &part(outer, left, top, right, bottom), colour);
     }
 }
 
@@ -191,6 +202,7 @@ mod tests {
             valid_date: None,
             valid_from: None,
             holder: None,
+            outline: None,
             issuer: None,
             card_type: None,
             card_name: None,
@@ -215,6 +227,17 @@ mod tests {
     fn covered(canvas: &RgbImage, (left, top, right, bottom): (u32, u32, u32, u32)) -> usize {
         let places = (top..bottom).flat_map(|y| (left..right).map(move |x| (x, y)));
         places.filter(|&(x, y)| canvas.get_pixel(x, y).0.iter().any(|&channel| channel < 200)).count()
+    }
+
+    #[test]
+    fn a_card_that_was_found_is_framed() {
+        let framed = CardReading { outline: Some(quad(10.0, 10.0, 390.0, 190.0)), ..card() };
+        let left_edge = (10, 90, 12, 150);
+        for (card, expected) in [(framed, 2 * 60), (card(), 0)] {
+            let file = annotate(&picture(400, 200), &[card], Numbers::Shown).unwrap();
+            let canvas = image::load_from_memory(&file).unwrap().into_rgb8();
+            assert_eq!(covered(&canvas, left_edge), expected);
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod timings;
 pub use annotate::{Numbers, annotate};
 pub use decode::{Limits, SIGNATURE_BYTES, is_picture};
 pub use error::ReadError;
-pub use locate::holder_look;
+pub use locate::{card_look, holder_look};
 pub use reading::{CardReading, CharReading, FieldReading};
 pub use rectify::frame as strip_frame;
 pub use timings::Timings;
@@ -91,6 +91,7 @@ static SMALL_LOCATOR: &[u8] = include_bytes!("../../../models/locator-small.onnx
 static SMALL_RECOGNIZER: &[u8] = include_bytes!("../../../models/recognizer-small.onnx");
 static HOLDER_LOCATOR: &[u8] = include_bytes!("../../../models/locator-holder.onnx");
 static HOLDER_RECOGNIZER: &[u8] = include_bytes!("../../../models/recognizer-holder.onnx");
+static CARD_LOCATOR: &[u8] = include_bytes!("../../../models/locator-card.onnx");
 
 /// What finds lines and what reads them.
 struct Networks {
@@ -107,7 +108,9 @@ pub struct CardReader {
     full: Arc<Networks>,
     /// They find and read names.
     holder: Arc<Networks>,
-    reads_holders: bool,
+    /// It finds the card about a number.
+    card: Arc<Locator>,
+    reads_details: bool,
     table: Arc<BinTable>,
 }
 
@@ -134,12 +137,14 @@ impl CardReader {
             let (model, metadata) = load(recognizer.0, recognizer.1)?;
             Ok(Arc::new(Networks { locator, recognizer: Recognizer::new(model, &metadata)? }))
         };
+        let (card, metadata) = load("locator-card", CARD_LOCATOR)?;
         Ok(Self {
             limits: Limits::default(),
             small: networks(("locator-small", SMALL_LOCATOR), ("recognizer-small", SMALL_RECOGNIZER))?,
             full: networks(("locator", LOCATOR), ("recognizer", RECOGNIZER))?,
             holder: networks(("locator-holder", HOLDER_LOCATOR), ("recognizer-holder", HOLDER_RECOGNIZER))?,
-            reads_holders: false,
+            card: Arc::new(Locator::new(card, &metadata)?),
+            reads_details: false,
             table: Arc::clone(BinTable::embedded()),
         })
     }
@@ -149,9 +154,10 @@ impl CardReader {
         Self { table, ..self.clone() }
     }
 
-    /// A reader with the same models that reads the holder's name too, or does not: it takes time on every card.
-    pub fn with_holders(mut self, wanted: bool) -> Self {
-        self.reads_holders = wanted;
+    /// A reader with the same models that reads the holder's name and finds the card's corners too, or does not: they take time
+    /// on every card.
+    pub fn with_details(mut self, wanted: bool) -> Self {
+        self.reads_details = wanted;
         self
     }
 
@@ -217,8 +223,13 @@ impl CardReader {
         for (number, quad) in numbers {
             deadline.check()?;
             let dates = self.read_dates(photo, &quad, &dates)?;
-            let holder = if self.reads_holders { self.read_holder(photo, &quad)? } else { None };
-            found.cards.push((quad, self.card(number, dates, holder)));
+            let mut card = self.card(number, dates);
+            if self.reads_details {
+                card.holder = self.read_holder(photo, &quad)?;
+                let outline = self.card.look_for_card(photo, &quad)?;
+                card.outline = outline.map(|outline| outline.transform(photo.to_original()));
+            }
+            found.cards.push((quad, card));
         }
         Ok(())
     }
@@ -398,12 +409,7 @@ impl CardReader {
     }
 
     /// `dates` with the earliest first: VALID FROM stands beside VALID THRU, and the later is the expiry.
-    fn card(
-        &self,
-        number: FieldReading<Pan>,
-        mut dates: Vec<FieldReading<Expiry>>,
-        holder: Option<FieldReading<String>>,
-    ) -> CardReading {
+    fn card(&self, number: FieldReading<Pan>, mut dates: Vec<FieldReading<Expiry>>) -> CardReading {
         let is_issue = |date: &FieldReading<Expiry>| {
             date.value.year() < FIRST_EXPIRY_YEAR || date.text.find('/') == Some("2006".len())
         };
@@ -421,7 +427,8 @@ impl CardReader {
             number,
             valid_date,
             valid_from: dates.pop(),
-            holder,
+            holder: None,
+            outline: None,
         }
     }
 }
@@ -641,7 +648,8 @@ mod tests {
             small: Arc::new(small),
             full: Arc::new(full),
             holder: Arc::new(holder),
-            reads_holders: false,
+            card: Arc::new(locator_of("card", never)),
+            reads_details: false,
             table: Arc::clone(BinTable::embedded()),
         }
     }
@@ -925,7 +933,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_read_where_it_is_asked_for() {
+    fn a_name_is_read_and_the_card_found_where_they_are_asked_for() {
         // Of `ALIN`, with a space: columns of a blank and a letter in turn; the letter is as probable as the name is sure.
         let name = |sure: f32| {
             move |strip: &[f32]| {
@@ -955,8 +963,18 @@ mod tests {
             };
             let clear = networks(0, &to_thumbnail(), line.clone());
             let blind = networks(usize::MAX, &to_thumbnail(), Vec::new());
-            let reader = CardReader { holder: Arc::new(holder), ..reader(clear, blind) }.with_holders(wanted);
-            let cards = reader.read(&picture(&line)).unwrap_or_default();
+            let card = Quad::rect(40.0, 60.0, 240.0, 150.0);
+            let card_locator = locator_of("card", move |_| votes_of(1, &[(0, card)]));
+            let reader =
+                CardReader { holder: Arc::new(holder), card: Arc::new(card_locator), ..reader(clear, blind) };
+            let cards = reader.with_details(wanted).read(&picture(&line)).unwrap_or_default();
+            // The look is a square of 2.2 lengths of the number about its middle.
+            let look = card_look(&Quad::rect(100.0, 100.0, 400.0, 30.0));
+            let to_picture = Homography::from_quads(&Quad::rect(0.0, 0.0, 320.0, 320.0), &look).unwrap();
+            let outline = cards[0].outline;
+            assert_eq!(outline.is_some(), wanted);
+            let off = outline.map(|outline| outline.centre().distance(card.transform(&to_picture).centre()));
+            assert!(off.is_none_or(|off| off < 1.0), "{outline:?}");
             let holder = cards[0].holder.as_ref();
             assert_eq!(holder.map(|holder| holder.value.as_str()), expected, "{wanted} {sure} {found}");
             // The look is a square of 1.1 lengths of the number about a point right of its middle and below it.

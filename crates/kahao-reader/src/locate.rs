@@ -1,4 +1,5 @@
-//! Photo -> the text lines that matter (card numbers, expiry dates, holders' names) as quads whose first corner is the text's own top-left.
+//! Photo -> the text lines that matter (card numbers, expiry dates, holders' names) as quads whose first corner is the text's own top-left,
+//! and the card about a number likewise.
 //! The network sees a thumbnail; a line that is small or steep in it gets a second look, close and upright.
 
 use crate::geometry::{Homography, Point, Quad};
@@ -6,12 +7,13 @@ use crate::model::{Metadata, Model};
 use crate::photo::Photo;
 use crate::{LoadError, ReadError};
 
-/// What a text line says.
+/// What a text line says; a card is found as a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineKind {
     Number,
     Date,
     Holder,
+    Card,
 }
 
 impl LineKind {
@@ -21,6 +23,7 @@ impl LineKind {
             "number" => Some(Self::Number),
             "date" => Some(Self::Date),
             "holder" => Some(Self::Holder),
+            "card" => Some(Self::Card),
             _ => None,
         }
     }
@@ -52,6 +55,10 @@ const CLOSE_LOOK: f32 = 1.2;
 /// of it: names begin where numbers do, mostly, and are 26 characters long at most.
 const HOLDER_CENTRE: (f32, f32) = (0.48, 0.22);
 const HOLDER_LOOK: f32 = 1.1;
+/// Side of the look for the card about a number, in lengths of it: a card is at most 1.6 times as wide as its number is long.
+const CARD_LOOK: f32 = 2.2;
+/// Where a card's number lies across and down it; both are told with an error.
+const BESIDE_CARD: std::ops::Range<f32> = -0.05..1.05;
 /// Where short lines may stand, in their heights: how much lower, and how high. Of 34 real dates 27 were read so instead of 25,
 /// of 112 drawn ones 94 instead of 81.
 const SHORT_LINES: [(f32, f32); 3] = [(0.0, 1.3), (-0.25, 1.0), (0.25, 1.0)];
@@ -177,6 +184,19 @@ impl Locator {
         Ok(lines)
     }
 
+    /// The card with a number, from the corner that is its top-left when the number is upright; corners may lie outside the photo.
+    pub(crate) fn look_for_card(&self, photo: &Photo, number: &Quad) -> Result<Option<Quad>, ReadError> {
+        let unit = Quad::rect(0.0, 0.0, 1.0, 1.0);
+        let holds_number = |card: &TextLine| {
+            let on_card = Homography::from_quads(&card.quad, &unit).map(|to_card| number.transform(&to_card));
+            let within = |p: &Point| BESIDE_CARD.contains(&p.x) && BESIDE_CARD.contains(&p.y);
+            card.kind == LineKind::Card && on_card.is_some_and(|quad| quad.0.iter().all(within))
+        };
+        let seen = self.look_at(photo, &card_look(number))?;
+        let cards = seen.into_iter().filter(holds_number);
+        Ok(cards.max_by(|a, b| a.votes.total_cmp(&b.votes)).map(|card| card.quad))
+    }
+
     /// The lines in a square about a line, as upright as the line itself, its side `lengths` of it.
     fn look_around(&self, photo: &Photo, quad: &Quad, lengths: f32) -> Result<Vec<TextLine>, ReadError> {
         self.look_at(photo, &around(quad, quad.centre(), lengths))
@@ -258,7 +278,7 @@ impl Locator {
         let quad = Quad([corner(0), corner(1), corner(2), corner(3)]);
         let sound = quad.0.iter().all(|p| p.x.is_finite() && p.y.is_finite())
             && quad.is_convex()
-            && quad.width() > quad.height()
+            && (kind == LineKind::Card || quad.width() > quad.height())
             && quad.area() > 4.0;
         sound.then(|| TextLine { kind, votes: members.iter().map(|&cell| probs[cell]).sum(), quad })
     }
@@ -307,6 +327,11 @@ pub fn holder_look(number: &Quad) -> Quad {
     let (along, below) = HOLDER_CENTRE;
     let centre = Point::new(left.x + along * dx - below * dy, left.y + along * dy + below * dx);
     around(number, centre, HOLDER_LOOK)
+}
+
+/// The square in which the card with this number is looked for; the renderer frames its training looks by the same function.
+pub fn card_look(number: &Quad) -> Quad {
+    around(number, number.centre(), CARD_LOOK)
 }
 
 /// Where a short line near a number may truly stand: as upright as the number, a little higher and lower. A long line's corners
@@ -655,6 +680,38 @@ pub(crate) mod tests {
             fields.iter_mut().filter(|(name, _)| *name == key).for_each(|field| field.1 = value);
             let made = Locator::new(Box::new(Fake(|_: &[f32]| Vec::new())), &Metadata::of("fake", &fields));
             assert!(made.is_err(), "{key} = {value}");
+        }
+    }
+
+    #[test]
+    fn the_card_about_a_number() {
+        let photo = photo_of_bar(640, 400, [0, 0, 10, 10]);
+        let number = Quad::rect(200.0, 180.0, 200.0, 20.0);
+        // The look is a square of 2.2 lengths of the number about its middle: 440 px, in 320.
+        let to_look =
+            Homography::from_quads(&card_look(&number), &Quad::rect(0.0, 0.0, 320.0, 320.0)).unwrap();
+        let upright = Quad::rect(170.0, 90.0, 260.0, 164.0);
+        let portrait = Quad::rect(190.0, -100.0, 220.0, 350.0);
+        let beside = Quad::rect(170.0, 220.0, 260.0, 164.0);
+        for (seen, expected) in [
+            (vec![upright], Some(upright)),
+            (vec![portrait], Some(portrait)),
+            (vec![beside], None),
+            (vec![beside, upright], Some(upright)),
+            (Vec::new(), None),
+        ] {
+            // Two cards that touch would be one.
+            let seen: Vec<(usize, Quad)> = seen.iter().map(|quad| (0, quad.transform(&to_look))).collect();
+            let kinds = seen.len().max(1);
+            let apart: Vec<_> =
+                seen.iter().enumerate().map(|(channel, (_, quad))| (channel, *quad)).collect();
+            let names = vec!["card"; kinds].join(" ");
+            let found =
+                locator_of(&names, move |_| votes_of(kinds, &apart)).look_for_card(&photo, &number).unwrap();
+            let off =
+                |(a, b): (Quad, Quad)| a.0.iter().zip(b.0).map(|(a, b)| a.distance(b)).fold(0.0, f32::max);
+            assert_eq!(found.is_some(), expected.is_some(), "{seen:?}");
+            assert!(found.zip(expected).is_none_or(|pair| off(pair) < 0.5), "{found:?} {expected:?}");
         }
     }
 }

@@ -176,6 +176,8 @@ mod tests {
         check_parity("locator-small", crate::SMALL_LOCATOR, small, as_is);
         let holder = include_bytes!("../../../testdata/parity/locator-holder.bin");
         check_parity("locator-holder", crate::HOLDER_LOCATOR, holder, as_is);
+        let card = include_bytes!("../../../testdata/parity/locator-card.bin");
+        check_parity("locator-card", crate::CARD_LOCATOR, card, as_is);
     }
 
     #[test]
@@ -192,14 +194,14 @@ mod tests {
     #[test]
     fn a_recognizer_takes_shorter_strips() {
         let (model, _) = load("recognizer", crate::RECOGNIZER).unwrap();
-        let classes = model.run(&[0.0; 32 * 320]).unwrap().len() / 80;
-        assert_eq!(model.run(&[0.0; 32 * 184]).unwrap().len(), 46 * classes);
+        let classes = model.run(&[0.0; 48 * 480]).unwrap().len() / 80;
+        assert_eq!(model.run(&[0.0; 48 * 276]).unwrap().len(), 46 * classes);
     }
 
     #[test]
     fn an_input_of_the_wrong_size_is_refused() {
         let (model, _) = load("recognizer", crate::RECOGNIZER).unwrap();
-        for pixels in [0, 7, 32 * 320 + 1, 32 * 324] {
+        for pixels in [0, 7, 48 * 480 + 1, 48 * 486] {
             assert_eq!(model.run(&vec![0.0; pixels]), Err(ReadError::Model), "{pixels}");
         }
     }

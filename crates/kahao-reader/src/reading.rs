@@ -40,8 +40,12 @@ pub struct CardReading {
     pub valid_date: Option<FieldReading<Expiry>>,
     /// An earlier date beside the expiry: VALID FROM.
     pub valid_from: Option<FieldReading<Expiry>>,
-    /// The holder's name in capitals, where it was asked for ([`crate::CardReader::with_holders`]) and is legible.
+    /// The holder's name in capitals, where it was asked for ([`crate::CardReader::with_details`]) and is legible.
     pub holder: Option<FieldReading<String>>,
+    /// The card's own corners in the original picture, where they were asked for ([`crate::CardReader::with_details`]) and seen:
+    /// clockwise, from that which is its top-left when the number is upright. Where the picture shows a part of the card they
+    /// may lie outside it.
+    pub outline: Option<Quad>,
     /// Who issued the card, by its leading digits and length.
     pub issuer: Option<Issuer>,
     /// Kind of card, by its leading digits and length.

@@ -8,10 +8,10 @@ use kahao_reader::geometry::Quad;
 
 use crate::label::{Kind, SceneLine};
 use crate::raster::Random;
-use crate::scene::Scene;
+use crate::scene::{Scene, as_upright_as};
 
 /// Columns of labels.csv.
-const HEADER: &str = "file,kind,number,valid_date,holder,print,orientation,cards,quad\n";
+const HEADER: &str = "file,kind,number,valid_date,holder,print,orientation,cards,quad,card\n";
 
 /// A line is legible when its characters are at least so high, px: about the smallest number among real pictures at the
 /// 1,000 px that test sets have, and what a person reads with ease.
@@ -77,15 +77,18 @@ fn label(file: &str, scene: &Scene) -> String {
         // Of a number that is cropped or covered nobody can tell what a reader should make of it.
         let has_number = scene.cards.iter().any(|card| card.lines.contains(&Kind::Number));
         let unknown = if has_number { "?" } else { "" };
-        return format!("{file},{kind},{unknown},{unknown},{unknown},,,{cards},\n");
+        return format!("{file},{kind},{unknown},{unknown},{unknown},,,{cards},,\n");
     };
     let digits = number.text.replace(' ', "");
     let (date, holder) = (expiry(scene, number.card), holder(scene, number.card));
     let print = if scene.cards[number.card].is_embossed { "embossed" } else { "flat" };
-    let corners = number.quad.0.map(|p| format!("{:.1} {:.1}", p.x, p.y)).join(" ");
+    let corners = |quad: &Quad| quad.0.map(|p| format!("{:.1} {:.1}", p.x, p.y)).join(" ");
+    let card = as_upright_as(&scene.cards[number.card].quad, &number.quad);
     format!(
-        "{file},{kind},{digits},{date},{holder},{print},{},{cards},{corners}\n",
-        orientation(&number.quad)
+        "{file},{kind},{digits},{date},{holder},{print},{},{cards},{},{}\n",
+        orientation(&number.quad),
+        corners(&number.quad),
+        corners(&card)
     )
 }
 
@@ -182,7 +185,8 @@ mod tests {
             Scene { width: 0, height: 0, pixels: Vec::new(), lines: Vec::new(), cards: Vec::new() };
         for (card, lines) in cards.iter().enumerate() {
             let kinds = lines.iter().map(|(kind, _)| *kind).collect();
-            scene.cards.push(SceneCard { is_embossed: card == 0, lines: kinds });
+            let quad = Quad::rect(0.0, 0.0, 20.0, 12.0);
+            scene.cards.push(SceneCard { is_embossed: card == 0, quad, lines: kinds });
             scene.lines.extend(lines.iter().filter(|(_, text)| !text.is_empty()).map(|(kind, text)| {
                 SceneLine {
                     kind: *kind,
@@ -198,11 +202,11 @@ mod tests {
     #[test]
     fn what_pictures_show() {
         use Kind::{Date, Holder, Number, OtherDate};
-        const CORNERS: &str = "1.0 2.0 10.0 2.0 10.0 5.0 1.0 5.0";
+        const CORNERS: &str = "1.0 2.0 10.0 2.0 10.0 5.0 1.0 5.0,0.0 0.0 20.0 0.0 20.0 12.0 0.0 12.0";
         for (cards, expected) in [
-            (&[][..], "decoy,,,,,,0,"),
-            (&[&[(OtherDate, "01/06")][..]][..], "rendered,,,,,,1,"),
-            (&[&[(Number, "")]], "rendered,?,?,?,,,1,"),
+            (&[][..], "decoy,,,,,,0,,"),
+            (&[&[(OtherDate, "01/06")][..]][..], "rendered,,,,,,1,,"),
+            (&[&[(Number, "")]], "rendered,?,?,?,,,1,,"),
             (&[&[(Number, "41 11")]], "rendered,4111,,,embossed,0,1,C"),
             (
                 &[&[(Number, "41 11"), (Date, "2024/12"), (OtherDate, "01/30")]],
@@ -266,7 +270,7 @@ mod tests {
         let lines: Vec<&str> = labels.lines().collect();
         assert_eq!(format!("{}\n", lines[0]), HEADER);
         for (index, line) in lines[1..].iter().enumerate() {
-            assert_eq!(*line, format!("{index:04}.jpg,decoy,,,,,,0,"));
+            assert_eq!(*line, format!("{index:04}.jpg,decoy,,,,,,0,,"));
             assert_eq!(image::image_dimensions(folder.join(&line[..8])).unwrap(), (30, 20));
         }
         assert_eq!(lines.len(), 4);

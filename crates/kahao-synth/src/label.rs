@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     OtherDate = 2,
     /// The holder's name.
     Holder = 3,
+    /// No text: the card itself.
+    Card = 4,
 }
 
 /// A text line of a picture: tight quad in its pixels, first corner the text's own top-left, clockwise.
@@ -29,6 +31,8 @@ pub(crate) struct SceneLine {
 /// A card of a picture.
 pub(crate) struct SceneCard {
     pub(crate) is_embossed: bool,
+    /// Its corners in the picture's pixels, where they may lie outside, from its own top-left, clockwise.
+    pub(crate) quad: Quad,
     /// What is printed on it, seen whole or not.
     pub(crate) lines: Vec<Kind>,
 }

@@ -23,7 +23,7 @@ use crate::glyphs::Fonts;
 use crate::raster::Random;
 
 /// Size of a strip: what the recogniser reads.
-const STRIP: (usize, usize) = (320, 32);
+const STRIP: (usize, usize) = (480, 48);
 
 #[derive(Parser)]
 #[command(version, about, propagate_version = true)]
@@ -73,6 +73,14 @@ enum Command {
         #[arg(long, default_value_t = 320)]
         side: usize,
     },
+    /// Stream grey squares about a number as the reader looks for its card, with the card's corners (format: label.rs)
+    CardLooks {
+        #[command(flatten)]
+        stream: Stream,
+        /// Pixels of a side
+        #[arg(long, default_value_t = 320)]
+        side: usize,
+    },
     /// Write a contact sheet of strips (left) and scenes (right) as a PNG
     Sheet {
         #[arg(long, default_value_t = 1)]
@@ -113,6 +121,11 @@ fn main() -> anyhow::Result<()> {
         Command::HolderLooks { stream, side } => stream.write(|out, random| {
             let (pixels, lines) = scene::holder_look(random, &fonts, side);
             label::write_scene(out, &pixels, side, side, &lines)
+        }),
+        Command::CardLooks { stream, side } => stream.write(|out, random| {
+            scene::card_looks(random, &fonts, side)
+                .into_iter()
+                .try_for_each(|(pixels, card)| label::write_scene(out, &pixels, side, side, &[card]))
         }),
         Command::Sheet { seed, out } => return write_sheet(seed, &fonts, &out),
         Command::Draw { seed, count, side, decoys, out } => {
@@ -164,20 +177,14 @@ fn draw_scene(out: &mut impl Write, random: &mut Random, fonts: &Fonts, side: us
 
 fn write_sheet(seed: u64, fonts: &Fonts, out: &Path) -> anyhow::Result<()> {
     const ROWS: usize = 24;
-    let (row, gap) = (STRIP.1 * 2, 6);
-    let mut sheet = GrayImage::new((STRIP.0 * 4 + 2 * gap) as u32, (ROWS * (row + gap)) as u32);
+    let (width, height) = (STRIP.0 as u32, STRIP.1 as u32);
+    let gap = 6;
+    let mut sheet = GrayImage::new(2 * width + gap, ROWS as u32 * (height + gap));
     for index in 0..2 * ROWS {
         let (pixels, _) = scene::strip(&mut picture_random(seed, index as u64), fonts, STRIP.0, STRIP.1);
-        let strip = GrayImage::from_raw(STRIP.0 as u32, STRIP.1 as u32, pixels)
-            .context("a strip has its own size")?;
-        let large = image::imageops::resize(
-            &strip,
-            STRIP.0 as u32 * 2,
-            row as u32,
-            image::imageops::FilterType::Triangle,
-        );
-        let (x, y) = ((index % 2) * (STRIP.0 * 2 + gap), (index / 2) * (row + gap));
-        image::imageops::replace(&mut sheet, &large, x as i64, y as i64);
+        let strip = GrayImage::from_raw(width, height, pixels).context("a strip has its own size")?;
+        let (x, y) = (index as u32 % 2 * (width + gap), index as u32 / 2 * (height + gap));
+        image::imageops::replace(&mut sheet, &strip, x.into(), y.into());
     }
     sheet.save(out).with_context(|| format!("writing {}", out.display()))?;
     let scenes_out = out.with_extension("scenes.png");

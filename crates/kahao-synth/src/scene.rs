@@ -34,10 +34,10 @@ const DATED: f32 = 0.4;
 pub(crate) fn strip(random: &mut Random, fonts: &Fonts, width: usize, height: usize) -> (Vec<u8>, String) {
     let design = Design::draw(random, fonts);
     let dated = design.date_window().filter(|_| random.chance(DATED / DATE_CHANCE));
-    // From a small card in a phone frame to a close-up: a number's strip has about 4.5 px/mm, a date's 7.
+    // From a small card in a phone frame to a close-up: a number's strip has about 7 px/mm, a date's 10.
     let (kind, window, density) = match dated {
-        Some(window) => (Kind::Date, window, random.range(3.5, 10.0)),
-        None => (Kind::Number, design.number_window(), random.range(3.3, 6.5)),
+        Some(window) => (Kind::Date, window, random.range(3.5, 12.0)),
+        None => (Kind::Number, design.number_window(), random.range(3.3, 9.0)),
     };
     strip_of(&design, kind, window, density, random, fonts, [width, height])
 }
@@ -52,7 +52,7 @@ pub(crate) fn holder_strip(
     loop {
         let design = Design::draw(random, fonts);
         let Some(window) = design.holder_window() else { continue };
-        let density = random.range(3.5, 10.0);
+        let density = random.range(3.5, 12.0);
         return strip_of(&design, Kind::Holder, window, density, random, fonts, [width, height]);
     }
 }
@@ -183,6 +183,47 @@ pub(crate) fn holder_look(random: &mut Random, fonts: &Fonts, size: usize) -> (V
         look.light(random);
         return (look.expose_grey(random), look.lines);
     }
+}
+
+/// Grey squares of `size` px about the numbers of a scene as the reader looks for their cards there, each with its card.
+pub(crate) fn card_looks(random: &mut Random, fonts: &Fonts, size: usize) -> Vec<(Vec<u8>, SceneLine)> {
+    let side = random.int(240, 640);
+    let scene = scene(random, fonts, side);
+    let grey = scene.expose_grey(random);
+    let square = Quad::rect(0.0, 0.0, size as f32, size as f32);
+    let numbers: Vec<&SceneLine> = scene.lines.iter().filter(|line| line.kind == Kind::Number).collect();
+    // Two looks of each scene, for drawing it takes most of the time.
+    let looks = numbers.iter().chain(&numbers).filter_map(|number| {
+        let look = kahao_reader::card_look(&locator_error(&number.quad, 1.0, random));
+        let to_scene = Homography::from_quads(&square, &look)?;
+        let card = scene.cards[number.card].quad;
+        // Many pictures end where the card does, and the reader repeats their border.
+        let (whole, on_card) = ((Point::new(0.0, 0.0), Point::new(f32::MAX, f32::MAX)), card.bounding_box());
+        let (low, high) = if random.chance(0.3) { on_card } else { whole };
+        let pixel = |i: usize| {
+            let sample = |(dx, dy): (f32, f32)| {
+                let p = to_scene.apply(Point::new((i % size) as f32 + dx, (i / size) as f32 + dy));
+                scene.between(&grey, Point::new(p.x.clamp(low.x, high.x), p.y.clamp(low.y, high.y)))
+            };
+            ([(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)].map(sample).iter().sum::<f32>() / 4.0)
+                as u8
+        };
+        let quad = as_upright_as(&card, &number.quad).transform(&to_scene.invert()?);
+        let label = SceneLine { kind: Kind::Card, text: String::new(), quad, card: number.card };
+        Some(((0..size * size).map(pixel).collect(), label))
+    });
+    looks.collect()
+}
+
+/// A card's corners from that which is its top-left when its number is upright.
+pub(crate) fn as_upright_as(card: &Quad, number: &Quad) -> Quad {
+    let [start, end, ..] = number.0;
+    let along = |from: Point, to: Point| {
+        let (dx, dy) = (to.x - from.x, to.y - from.y);
+        (dx * (end.x - start.x) + dy * (end.y - start.y)) / dx.hypot(dy).max(1e-3)
+    };
+    let turned = |first: usize| Quad([0, 1, 2, 3].map(|corner| card.0[(first + corner) % 4]));
+    (0..4).map(turned).max_by(|a, b| along(a.0[0], a.0[1]).total_cmp(&along(b.0[0], b.0[1]))).unwrap_or(*card)
 }
 
 /// Share of pictures without a bank card.
@@ -343,7 +384,7 @@ impl Scene {
         let (raster, lines) = item.paint(fonts, density);
         if let Item::Card(design) = item {
             let kinds = lines.iter().map(|line| line.kind).collect();
-            self.cards.push(SceneCard { is_embossed: design.is_embossed(), lines: kinds });
+            self.cards.push(SceneCard { is_embossed: design.is_embossed(), quad: in_picture, lines: kinds });
         }
         let shadow = (random.range(-2.0, 2.0), random.range(-1.0, 3.0), random.range(0.0, 0.5));
         let (low, high) = in_picture.bounding_box();
@@ -467,6 +508,18 @@ impl Scene {
         }
         let quality = random.int(25, 90) as u8;
         recompress(&bytes, self.width, self.height, quality).unwrap_or(bytes)
+    }
+
+    /// Grey 0 to 255 at a point between the middles of an exposure's pixels; the border repeats outside.
+    fn between(&self, grey: &[u8], p: Point) -> f32 {
+        let (x, y) = (
+            (p.x - 0.5).clamp(0.0, self.width as f32 - 1.001),
+            (p.y - 0.5).clamp(0.0, self.height as f32 - 1.001),
+        );
+        let (column, row) = (x as usize, y as usize);
+        let (u, v) = (x - column as f32, y - row as f32);
+        let at = |dx: usize, dy: usize| f32::from(grey[(row + dy) * self.width + column + dx]);
+        (at(0, 0) * (1.0 - u) + at(1, 0) * u) * (1.0 - v) + (at(0, 1) * (1.0 - u) + at(1, 1) * u) * v
     }
 
     /// Grey 0 to 255 of the pixel at a point, before noise; the border repeats outside.

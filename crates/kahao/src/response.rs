@@ -275,11 +275,13 @@ struct Char {
 /// Where the card itself lies.
 #[derive(Clone, Serialize, JsonSchema)]
 struct Place {
-    /// Not known yet: empty.
+    /// The card's four corners, clockwise from that which is its top-left when the number is upright; where the picture shows a
+    /// part of the card they may lie outside it. Empty when the card is not seen.
+    #[schemars(length(max = 4))]
     keypoints: Vec<Keypoint>,
     /// Clockwise turn of the number's text: 0, 90, 180 or 270.
     rotation: u16,
-    /// Not known yet: "".
+    /// How the card stands when its number is upright: `horizontal`, `vertical`; "" when the card is not seen.
     layout: &'static str,
 }
 
@@ -321,7 +323,11 @@ impl Detail {
             luhn_valid: reading.number.value.luhn_valid(),
             number_grouped: reading.number.text.clone(),
             fields: std::iter::once(number).chain(valid_date).chain(valid_from).chain(holder).collect(),
-            card: Place { keypoints: Vec::new(), rotation: rotation(&reading.number.quad), layout: "" },
+            card: Place {
+                keypoints: reading.outline.as_ref().map(keypoints).unwrap_or_default(),
+                rotation: rotation(&reading.number.quad),
+                layout: reading.outline.as_ref().map(layout).unwrap_or_default(),
+            },
         }
     }
 }
@@ -363,6 +369,11 @@ fn rotation(quad: &Quad) -> u16 {
         (true, false, _) => 180,
         (false, _, false) => 270,
     }
+}
+
+/// How a card stands when its number is upright.
+fn layout(card: &Quad) -> &'static str {
+    if card.width() >= card.height() { "horizontal" } else { "vertical" }
 }
 
 #[cfg(test)]

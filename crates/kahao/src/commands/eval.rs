@@ -25,7 +25,7 @@ use tally::Tally;
 pub(crate) struct EvalConfig {
     /// A CSV file with a line a picture. Columns: file, number (empty where there is nothing to read; a ? in it where
     /// nobody can tell); and where known valid_date (MM/YY, empty or a ?), holder (likewise), kind, print, orientation, cards (how
-    /// many), bank_printed, quad (corners of the number in px: x y x y x y x y)
+    /// many), bank_printed, quad (corners of the number in px: x y x y x y x y), card (likewise of the card with that number)
     #[arg(value_name = "LABELS.csv")]
     labels: PathBuf,
     /// Where the pictures are; otherwise in the folder `cards` beside the labels if there is one, or else beside them
@@ -60,8 +60,8 @@ fn parse_share(text: &str) -> Result<f64, String> {
 /// Reads and counts; exit code 0, or 1 when fewer are right than asked for.
 pub(crate) fn run(config: &EvalConfig) -> anyhow::Result<ExitCode> {
     let labels = labels::read(&config.labels, config.pictures.as_deref(), &config.only)?;
-    let holders = labels.iter().any(|label| label.holder != Truth::Unknown);
-    let (read, jobs) = (config.reading.reader(holders)?, config.reading.jobs()?);
+    let details = labels.iter().any(|label| label.holder != Truth::Unknown || label.card.is_some());
+    let (read, jobs) = (config.reading.reader(details)?, config.reading.jobs()?);
     let figures = measure(&labels, jobs, &*read)?;
     write(&figures, config.json).context("cannot write to standard output")?;
     let holder = figures.holder.as_ref().map_or(Share::new(0, 0), |holder| holder.right);

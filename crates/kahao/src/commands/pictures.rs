@@ -32,11 +32,11 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The models with the table that the settings name, which read `holders` too or not. From here on a panic is told in one line.
-    pub(crate) fn reader(&self, holders: bool) -> anyhow::Result<Box<Read>> {
+    /// The models with the table that the settings name, which read holders and find cards too with `details`. From here on a panic is told in one line.
+    pub(crate) fn reader(&self, details: bool) -> anyhow::Result<Box<Read>> {
         telemetry::on_panic(|place| eprintln!("kahao: the reader panicked at {place}"));
         let table = IssuerTable::load(&self.issuers)?.current();
-        let reader = self.engine.reader()?.with_table(table).with_holders(holders);
+        let reader = self.engine.reader()?.with_table(table).with_details(details);
         Ok(Box::new(move |picture: &[u8]| reader.read(picture)))
     }
 

@@ -59,7 +59,7 @@ async fn start(config: &ServeConfig) -> anyhow::Result<()> {
         let issuers = Arc::clone(&issuers);
         // One table from the start of a picture to its end, whatever is loaded meanwhile.
         Arc::new(move |picture: &[u8], detail: bool, timings: &mut Timings| {
-            reader.with_table(issuers.current()).with_holders(detail).read_timed(picture, timings)
+            reader.with_table(issuers.current()).with_details(detail).read_timed(picture, timings)
         })
     };
     let state = State::new(config, store.clone(), issuers, read)?;

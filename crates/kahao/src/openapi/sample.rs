@@ -26,6 +26,7 @@ pub(super) fn reading() -> CardReading {
         }),
         valid_from: None,
         holder: None,
+        outline: None,
         issuer: Some(Issuer {
             name: "平安银行股份有限公司".into(),
             short_name: "平安银行".into(),

@@ -28,6 +28,7 @@ pub(crate) fn reading() -> CardReading {
         }),
         valid_from: None,
         holder: None,
+        outline: None,
         issuer: Some(Issuer {
             name: "中国邮政储蓄银行股份有限公司".into(),
             short_name: "邮储银行".into(),
@@ -69,7 +70,19 @@ fn detail_adds_every_documented_field() {
     reading.number.chars.truncate(1);
     reading.valid_date = None;
     reading.holder = Some(holder("X I"));
-    insta::assert_snapshot!(json(&Answer::cards(&[reading], true)), @r#"{"code":200,"msg":"OK","message":"OK","msg_cn":"成功","success":true,"request_id":"r-1","data":{"content":[{"number":"4111111111111111","prob":0.9999991655349731,"name":"中国邮政储蓄银行股份有限公司","type":"贷记卡","valid_date":"","keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}],"valid_from":"","holder":"X I","bank_code":"PSBC","bank_short_name":"邮储银行","card_name":"绿卡","scheme":"visa","luhn_valid":true,"number_grouped":"4111 1111 1111 1111","fields":[{"kind":"number","text":"4111 1111 1111 1111","prob":0.9999991655349731,"keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}],"chars":[{"char":"4","prob":0.5}]},{"kind":"holder","text":"X I","prob":0.75,"keypoints":[{"x":3,"y":4},{"x":3,"y":4},{"x":3,"y":4},{"x":3,"y":4}],"chars":[{"char":"X","prob":0.5},{"char":"I","prob":0.5}]}],"card":{"keypoints":[],"rotation":0,"layout":""}}]}}"#);
+    reading.outline = Some(Quad::rect(-9.6, 3.0, 170.0, 107.2));
+    insta::assert_snapshot!(json(&Answer::cards(&[reading], true)), @r#"{"code":200,"msg":"OK","message":"OK","msg_cn":"成功","success":true,"request_id":"r-1","data":{"content":[{"number":"4111111111111111","prob":0.9999991655349731,"name":"中国邮政储蓄银行股份有限公司","type":"贷记卡","valid_date":"","keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}],"valid_from":"","holder":"X I","bank_code":"PSBC","bank_short_name":"邮储银行","card_name":"绿卡","scheme":"visa","luhn_valid":true,"number_grouped":"4111 1111 1111 1111","fields":[{"kind":"number","text":"4111 1111 1111 1111","prob":0.9999991655349731,"keypoints":[{"x":50,"y":20},{"x":150,"y":20},{"x":150,"y":60},{"x":-1,"y":60}],"chars":[{"char":"4","prob":0.5}]},{"kind":"holder","text":"X I","prob":0.75,"keypoints":[{"x":3,"y":4},{"x":3,"y":4},{"x":3,"y":4},{"x":3,"y":4}],"chars":[{"char":"X","prob":0.5},{"char":"I","prob":0.5}]}],"card":{"keypoints":[{"x":-10,"y":3},{"x":160,"y":3},{"x":160,"y":110},{"x":-10,"y":110}],"rotation":0,"layout":"horizontal"}}]}}"#);
+}
+
+#[test]
+fn a_card_stands_by_its_longer_sides() {
+    for (width, height, layout) in [(170.0, 107.2, "horizontal"), (107.2, 170.0, "vertical")] {
+        let reading = CardReading { outline: Some(Quad::rect(0.0, 0.0, width, height)), ..reading() };
+        let json = json(&Answer::cards(&[reading], true));
+        assert!(json.contains(&format!(r#""layout":"{layout}""#)), "{json}");
+    }
+    let json = json(&Answer::cards(&[reading()], true));
+    assert!(json.contains(r#""card":{"keypoints":[],"rotation":0,"layout":""}"#), "{json}");
 }
 
 #[test]
@@ -78,6 +91,7 @@ fn what_is_unknown_is_empty_and_never_null() {
         valid_date: None,
         valid_from: None,
         holder: None,
+        outline: None,
         issuer: None,
         card_type: None,
         card_name: None,

@@ -119,6 +119,9 @@ pub(super) struct Figures {
     pub(super) calibration: Vec<Bin>,
     /// Mean distance of the corners of numbers read right from the labelled ones, in heights of the line.
     pub(super) corners_off: Option<Spread>,
+    /// The labelled cards of these numbers of which corners were told, and the mean distance of these, in heights of the card.
+    pub(super) card_seen: Share,
+    pub(super) card_off: Option<Spread>,
     pub(super) elapsed_ms: Option<Spread>,
     /// Pictures read at the same time.
     pub(super) jobs: usize,

@@ -38,6 +38,8 @@ pub(super) struct Label {
     pub(super) is_one_of_several: bool,
     /// The number's corners in the picture.
     pub(super) quad: Option<Quad>,
+    /// The corners of the card with that number, clockwise from that which is its top-left when the number is upright.
+    pub(super) card: Option<Quad>,
 }
 
 /// A choice among the pictures: those with one of the values in a column.
@@ -122,12 +124,6 @@ impl Row<'_> {
             "" => 1,
             count => count.parse().map_err(|_| "cards must be how many cards the picture shows")?,
         };
-        let quad = match self.cell("quad") {
-            "" => None,
-            corners => {
-                Some(parse_quad(corners).ok_or("quad must be 8 numbers: x y of 4 corners, clockwise")?)
-            }
-        };
         let text = |column| self.cell(column).to_owned();
         Ok(Label {
             file,
@@ -140,8 +136,18 @@ impl Row<'_> {
             turn: text("orientation"),
             bank: text("bank_printed"),
             is_one_of_several: cards > 1,
-            quad,
+            quad: self.quad("quad")?,
+            card: self.quad("card")?,
         })
+    }
+
+    fn quad(&self, column: &str) -> Result<Option<Quad>, String> {
+        match self.cell(column) {
+            "" => Ok(None),
+            corners => parse_quad(corners)
+                .map(Some)
+                .ok_or(format!("{column} must be 8 numbers: x y of 4 corners, clockwise")),
+        }
     }
 
     fn truth<T>(

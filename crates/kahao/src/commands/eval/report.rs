@@ -31,6 +31,13 @@ pub(super) fn write(figures: &Figures, out: &mut impl Write) -> io::Result<()> {
         let spread = format!("median {:.2}, 95 % within {:.2} line heights", off.median, off.p95);
         write_line("corners of the number off by", spread)?;
     }
+    if figures.card_seen.of > 0 {
+        write_line("cards seen", figures.card_seen.to_string())?;
+    }
+    if let Some(off) = &figures.card_off {
+        let spread = format!("median {:.3}, 95 % within {:.3} card heights", off.median, off.p95);
+        write_line("corners of the card off by", spread)?;
+    }
     if let Some(ms) = &figures.elapsed_ms {
         let spread =
             format!("median {:.0}, 95 % within {:.0}, {} at a time", ms.median, ms.p95, figures.jobs);

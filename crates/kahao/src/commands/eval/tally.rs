@@ -36,6 +36,8 @@ pub(super) struct Tally {
     /// `prob` of each answer that can be judged, and whether it is right.
     answers: Vec<(f32, bool)>,
     corners_off: Vec<f64>,
+    labelled_cards: usize,
+    card_off: Vec<f64>,
     elapsed_ms: Vec<f64>,
     failures: Vec<Failure>,
 }
@@ -112,6 +114,9 @@ impl Tally {
                 outcome.right = 1;
                 self.count_issuer(label, card);
                 self.corners_off.extend(label.quad.map(|quad| corners_off(&card.number.quad, &quad)));
+                self.labelled_cards += usize::from(label.card.is_some());
+                let seen = card.outline.zip(label.card);
+                self.card_off.extend(seen.map(|(seen, labelled)| corners_off(&seen, &labelled)));
                 None
             }
             (None, []) => {
@@ -193,6 +198,8 @@ impl Tally {
             sure_right: bin(&self.answers, SURE, f32::INFINITY).right,
             calibration: calibrate(&self.answers),
             corners_off: Spread::of(self.corners_off),
+            card_seen: Share::new(self.card_off.len(), self.labelled_cards),
+            card_off: Spread::of(self.card_off),
             elapsed_ms: Spread::of(self.elapsed_ms),
             jobs,
             failures: self.failures,
@@ -242,7 +249,7 @@ fn is_same_bank(printed: &str, issuer: &Issuer) -> bool {
         || printed.contains(&issuer.short_name)
 }
 
-/// Mean distance of the corners, in heights of the labelled line.
+/// Mean distance of the corners, in heights of the labelled line or card.
 fn corners_off(read: &Quad, labelled: &Quad) -> f64 {
     let sum: f32 = read.0.iter().zip(labelled.0).map(|(read, labelled)| read.distance(labelled)).sum();
     f64::from(sum / 4.0 / labelled.height())

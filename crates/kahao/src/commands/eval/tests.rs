@@ -32,6 +32,7 @@ fn label(number: &str, date: Option<u8>) -> Label {
         bank: String::new(),
         is_one_of_several: false,
         quad: None,
+        card: None,
     }
 }
 
@@ -178,12 +179,16 @@ fn probabilities_corners_and_issuers() {
     let mut off = card(NUMBER, 0.97, None);
     // Two px to the right of the label, whose line is 40 px high.
     off.number.quad = Quad::rect(102.0, 50.0, 400.0, 40.0);
+    // Five of 250 px.
+    off.outline = Some(Quad::rect(55.0, 0.0, 500.0, 250.0));
     let placed = Label {
         quad: Some(Quad::rect(100.0, 50.0, 400.0, 40.0)),
+        card: Some(Quad::rect(50.0, 0.0, 500.0, 250.0)),
         bank: "中国邮政储蓄银行".into(),
         ..label(NUMBER, None)
     };
-    let printed = |bank: &str| Label { bank: bank.into(), ..label(NUMBER, None) };
+    let card_of = placed.card;
+    let printed = |bank: &str| Label { bank: bank.into(), card: card_of, ..label(NUMBER, None) };
     let mut nobody = card(NUMBER, 1.0, None);
     nobody.issuer = None;
     let figures = figures(&[
@@ -199,6 +204,9 @@ fn probabilities_corners_and_issuers() {
     assert_eq!((figures.sure_right.part, figures.sure_right.of), (3, 3));
     let off = figures.corners_off.unwrap();
     assert!(off.count == 1 && (off.median - 0.05).abs() < 1e-6, "{off:?}");
+    let off = figures.card_off.unwrap();
+    assert!(off.count == 1 && (off.median - 0.02).abs() < 1e-6, "{off:?}");
+    assert_eq!((figures.card_seen.part, figures.card_seen.of), (1, 3));
     assert_eq!((figures.issuer.agree.part, figures.issuer.agree.of, figures.issuer.unknown), (1, 2, 1));
 }
 
