@@ -700,17 +700,16 @@ pub(crate) mod tests {
             (vec![beside, upright], Some(upright)),
             (Vec::new(), None),
         ] {
-            // Two cards that touch would be one.
-            let seen: Vec<(usize, Quad)> = seen.iter().map(|quad| (0, quad.transform(&to_look))).collect();
+            // Each in a mask of its own: two cards that touch would be one.
+            let seen: Vec<(usize, Quad)> =
+                seen.iter().map(|quad| quad.transform(&to_look)).enumerate().collect();
             let kinds = seen.len().max(1);
-            let apart: Vec<_> =
-                seen.iter().enumerate().map(|(channel, (_, quad))| (channel, *quad)).collect();
             let names = vec!["card"; kinds].join(" ");
-            let found =
-                locator_of(&names, move |_| votes_of(kinds, &apart)).look_for_card(&photo, &number).unwrap();
+            let locator = locator_of(&names, move |_| votes_of(kinds, &seen));
+            let found = locator.look_for_card(&photo, &number).unwrap();
             let off =
                 |(a, b): (Quad, Quad)| a.0.iter().zip(b.0).map(|(a, b)| a.distance(b)).fold(0.0, f32::max);
-            assert_eq!(found.is_some(), expected.is_some(), "{seen:?}");
+            assert_eq!(found.is_some(), expected.is_some(), "{found:?} {expected:?}");
             assert!(found.zip(expected).is_none_or(|pair| off(pair) < 0.5), "{found:?} {expected:?}");
         }
     }
