@@ -62,6 +62,10 @@ const DATE_FORMS: [&[&str]; 3] = [
 /// A date that stands there with less than this probability counts for nothing and changes no other's.
 const DATE_SEEN: f32 = 0.02;
 
+/// What all months together that were not seen beside one that no calendar has (18/49) might still have had. Months shared with
+/// the seen ones what such a one had: of 374 changed real dates 307 instead of 303 were right so and 7 instead of 6 wrong.
+const MONTH_UNSEEN: f32 = 0.05;
+
 /// A text that was chosen for a line.
 pub(crate) struct Chosen<T> {
     pub(crate) value: T,
@@ -226,7 +230,7 @@ pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Cho
             } else {
                 0.0
             };
-        let prob = (prob - explained).max(0.0);
+        let prob = (prob - explained).max(0.0) * gain_of_impossible(text, &printed);
         match dates.iter_mut().find(|(known, ..)| *known == date) {
             Some((_, best, total)) => {
                 if prob > *total {
@@ -251,6 +255,20 @@ pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Cho
     chosen.into_iter().map(|(_, date)| date).collect()
 }
 
+/// By how much a date is more probable because what was seen of months that no calendar has, in its year and form, can be none.
+fn gain_of_impossible(text: &str, printed: &[(String, f32)]) -> f32 {
+    let (form, (_, year)) = (text.find('/'), month_and_year(text));
+    let (mut possible, mut impossible) = (MONTH_UNSEEN, 0.0);
+    for (other, prob) in printed.iter().filter(|(other, _)| other.find('/') == form) {
+        match month_and_year(other) {
+            (Some(1..=12), same) if same == year => possible += prob,
+            (_, same) if same == year => impossible += prob,
+            _ => {}
+        }
+    }
+    (possible + impossible) / possible
+}
+
 /// Prefixes kept at each column of a name.
 const NAME_BEAM_WIDTH: usize = 8;
 /// Characters of a name (ISO/IEC 7813, 3.2 allows 26), and gaps that a badly cut strip may show.
@@ -269,10 +287,16 @@ pub(crate) fn choose_holder(log_probs: &LogProbs, alphabet: &Alphabet) -> Option
 
 /// The date that a text of one of [`DATE_FORMS`] says; `None` for a month or year that no card carries.
 fn date_of(text: &str) -> Option<Expiry> {
-    let (before, after) = text.split_once('/')?;
-    let (month, year) = if before.len() == 4 { (after, before) } else { (before, after) };
+    let (month, year) = month_and_year(text);
     let century = if year.len() == 2 { 2000 } else { 0 };
-    Expiry::new(month.parse().ok()?, century + year.parse::<u16>().ok()?)
+    Expiry::new(month?, century + year.parse::<u16>().ok()?)
+}
+
+/// The month and the printed year of a text of one of [`DATE_FORMS`].
+fn month_and_year(text: &str) -> (Option<u8>, &str) {
+    let (before, after) = text.split_once('/').unwrap_or_default();
+    let (month, year) = if before.len() == 4 { (after, before) } else { (before, after) };
+    (month.parse().ok(), year)
 }
 
 /// The characters of a text but its gaps, each with how sure the columns are of it.
@@ -447,6 +471,10 @@ mod tests {
         let dates = choose_dates(&columns(&alphabet(), "8 01/27 4", &doubts), &alphabet());
         assert_eq!(dates.len(), 1);
         assert!(dates[0].prob > 0.95, "{}", dates[0].prob);
+        // Nor does a month that no calendar has: the others share what it had.
+        let dates = choose_dates(&columns(&alphabet(), "01/27", &[(1, '0', 0.8)]), &alphabet());
+        let probs: Vec<_> = dates.iter().map(|date| (date.text.as_str(), date.prob)).collect();
+        assert!(matches!(probs[..], [("01/27", 0.83..0.85)]), "{probs:?}"); // 0.2 x 1.05 / 0.25
         // A digit of the date that cannot be told does.
         let dates = choose_dates(&columns(&alphabet(), "8 01/27", &[(6, '1', 0.45)]), &alphabet());
         let probs: Vec<_> = dates.iter().map(|date| (date.text.as_str(), date.prob)).collect();
