@@ -54,7 +54,7 @@ def columns_of(log_probs: np.ndarray, codes: list[int]) -> list[float]:
 
 class Digits:
     """Real digits, cut one by one out of half lines: the committed recogniser tells where each stands. For each half line a
-    dictionary from digit to its crops, as high as the half line, one pitch wide."""
+    dictionary from digit to its crops, as high as the half line, one pitch wide. And what stands in the gaps between groups."""
 
     # By how many columns a digit's middle lies right of the column that tells it, by eye on 120 digits.
     LATE = 0.6
@@ -62,6 +62,7 @@ class Digits:
     def __init__(self, halves: list[tuple[np.ndarray, str]]):
         net = cv2.dnn.readNetFromONNX(str(Path(__file__).parent / "../models/recognizer.onnx"))
         self.lines: list[dict[str, list[np.ndarray]]] = []
+        self.gaps: list[np.ndarray] = []
         for pixels, text in halves:
             strip = plain_strip(pixels)
             net.setInput(strip.astype(np.float32)[None, None])
@@ -79,6 +80,11 @@ class Digits:
                     line.setdefault(digit, []).append(pixels[:, left:right])
             if line:
                 self.lines.append(line)
+            for at in (i for i, char in enumerate(text) if char == " " and 0 < i < len(text) - 1):
+                before = len(text[:at].replace(" ", ""))
+                left, right = (round(x) for x in (places[before - 1][0] + 0.52 * pitch, places[before][0] - 0.52 * pitch))
+                if right - left >= 5:
+                    self.gaps.append(pixels[:, left:right])
         self.varied = [line for line in self.lines if len(line) >= 4] or self.lines
 
     def crops(self, text: str, wide: float, rng: random.Random, line: dict | None = None) -> list[np.ndarray]:
@@ -100,6 +106,18 @@ class Digits:
             parts.append(meet(crop, parts[-1]) if parts else crop)
         return parts
 
+    def gap(self, before: np.ndarray, after: np.ndarray, width: int, rng: random.Random) -> np.ndarray:
+        """What stands between two groups, at 60 px height: a gap of a real line, artwork and the like, or plain ground. Networks
+        that knew plain ground alone read a digit into whatever else was there."""
+        ground = blend_gap(before, after, width)
+        kind = rng.random()
+        if kind < 0.45 and self.gaps:
+            real = cv2.resize(rng.choice(self.gaps), (width, LINE_H), interpolation=cv2.INTER_AREA).astype(np.float32)
+            return np.clip(real - cv2.blur(real, (2 * width + 1, 1)) + ground, 0, 255).astype(np.uint8)
+        if kind < 0.7:
+            return clutter(ground, before if rng.random() < 0.5 else after, rng)
+        return ground
+
     def number(self, rng: random.Random) -> tuple[np.ndarray, str]:
         """A number of such digits in groups, at 60 px height. Networks that knew half lines alone read 8888 where a 3 or 1
         stands among eights."""
@@ -112,12 +130,12 @@ class Digits:
         text = " ".join("".join(repeated if rng.random() < repeats else rng.choice(pool) for _ in range(size)) for size in sizes)
         wide = 528 / (len(text) - 0.2 * text.count(" "))
         parts = self.crops(text, wide, rng, known)
-        gap = wide * rng.uniform(0.5, 1.1)
+        gap = wide * rng.uniform(0.5, 1.2)
         for at, char in enumerate(text):
             if char == " ":
-                parts[at] = blend_gap(parts[at - 1], parts[at + 1], round(gap * rng.uniform(0.9, 1.1)))
+                parts[at] = self.gap(parts[at - 1], parts[at + 1], round(gap * rng.uniform(0.9, 1.1)), rng)
         pixels = np.hstack(parts)
-        if rng.random() < 0.4:
+        if rng.random() < 0.5:
             pixels = np.clip(pixels + artwork(pixels.shape, rng), 0, 255).astype(np.uint8)
         return cv2.copyMakeBorder(pixels, 0, 0, rng.randint(3, 15), rng.randint(3, 15), cv2.BORDER_REPLICATE), text
 
@@ -192,13 +210,43 @@ def surround(pixels: np.ndarray, left: int, right: int, rng: random.Random) -> n
         write(rng.choice(RIGHT_OF_DATES), right + rng.uniform(12, 105), above + rng.uniform(38, 57), rng.uniform(12, 33), caption)
     if rng.random() < 0.25:  # the holder's name below
         name = "".join(rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ ", k=14))
-        height = rng.uniform(14, 24)
+        height = rng.uniform(21, 36)
         write(name, rng.uniform(-20, left), above + h + rng.uniform(0, 6) + height - 6, height, rng.choice([dark, light]))
     middle = ((left + right) / 2, above + h / 2)
     matrix = cv2.getRotationMatrix2D(middle, rng.gauss(0, 1.6), 1.0)
     matrix[1, 2] += rng.gauss(0, 3.0)
     card = cv2.warpAffine(card, matrix, (w, h + 2 * above), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.clip(card[above : above + h], 0, 255).astype(np.uint8)
+
+
+def clutter(ground: np.ndarray, digit: np.ndarray, rng: random.Random) -> np.ndarray:
+    """A gap with what may be taken for a digit: artwork, a dash or bar in the light and dark of a digit beside it, or a piece of one."""
+    h, w = ground.shape
+    kind = rng.random()
+    if kind < 0.45:
+        field = artwork((h, 3 * w), rng)[:, w : 2 * w] + artwork((h, 2 * w), rng)[:, w // 2 : w // 2 + w]
+        return np.clip(ground + field, 0, 255).astype(np.uint8)
+    if kind < 0.7:
+        dark, light = (float(grey) for grey in np.percentile(digit, [5, 95]))
+        x, y, reach = rng.uniform(0.3, 0.7) * w, rng.uniform(0.3, 0.7) * h, rng.uniform(0.15, 0.4)
+        dx, dy = (reach * w, rng.gauss(0, 1)) if rng.random() < 0.5 else (rng.gauss(0, 2), 1.6 * reach * h)
+        strokes = rng.choice([[light], [dark], [light, dark], [dark, light]])
+        pixels = ground.copy()
+        for i, grey in enumerate(strokes):
+            ends = [(round(x + sign * dx + 2 * i), round(y + sign * dy + 2 * i)) for sign in (-1, 1)]
+            cv2.line(pixels, *ends, grey, rng.choice([2, 3, 4, 6]), cv2.LINE_AA)
+        return pixels
+    # A third of a digit at most, so that nobody could tell which.
+    rows, columns = (slice(None), slice(0, max(digit.shape[1] // 3, 2)))
+    if rng.random() < 0.5:
+        rows, columns = slice(rng.choice([0, 2 * h // 3]), None), slice(None)
+    piece = cv2.GaussianBlur(digit, (0, 0), rng.uniform(0.5, 1.5))[rows, columns][: h // 3 if columns == slice(None) else h]
+    piece = piece[:, ::-1] if rng.random() < 0.5 else piece
+    pixels = ground.copy()
+    piece = piece[:, :w]
+    x, y = rng.randint(0, w - piece.shape[1]), rng.randint(0, h - piece.shape[0])
+    pixels[y : y + piece.shape[0], x : x + piece.shape[1]] = piece
+    return cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.5, 1.2))
 
 
 def artwork(shape: tuple[int, int], rng: random.Random) -> np.ndarray:

@@ -119,8 +119,10 @@ def main():
     path = args.models / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # Strips of short lines are narrower.
-        free = {"pixels": {3: "width"}, "output": {1: "columns"}} if isinstance(net, Recognizer) else {}
+        # Strips of short lines are narrower, and of a letterbox the black is mostly left out.
+        free = {"pixels": {3: "width"}, "output": {1: "columns"}}
+        if not isinstance(net, Recognizer):
+            free = {"pixels": {2: "height", 3: "width"}, "output": {2: "rows", 3: "columns"}}
         torch.onnx.export(net, torch.zeros(1, 1, height, width), path, opset_version=17, dynamo=False,
                           input_names=["pixels"], output_names=["output"], dynamic_axes=free)  # fmt: skip
     model = onnx.load(path)

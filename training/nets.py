@@ -21,10 +21,14 @@ def conv(inputs: int, outputs: int, kernel=3, stride=1, padding=None) -> nn.Sequ
     )
 
 
-def normalise(pixels: torch.Tensor) -> torch.Tensor:
-    """Zero mean and unit variance for each picture: body-coloured embossing has little contrast of its own."""
-    centred = pixels - pixels.mean(dim=(2, 3), keepdim=True)
-    variance = (centred * centred).mean(dim=(2, 3), keepdim=True)
+def normalise(pixels: torch.Tensor, area: int | None = None) -> torch.Tensor:
+    """Zero mean and unit variance for each picture: body-coloured embossing has little contrast of its own. What a picture lacks
+    of an `area`, in px, is counted as black."""
+    shown = pixels.shape[2] * pixels.shape[3]
+    area = shown if area is None else area
+    mean = pixels.sum(dim=(2, 3), keepdim=True) / area
+    centred = pixels - mean
+    variance = ((centred * centred).sum(dim=(2, 3), keepdim=True) + (area - shown) * mean * mean) / area
     return centred / torch.sqrt(variance + 4.0)
 
 
@@ -86,7 +90,8 @@ def decode_greedy(log_probs: torch.Tensor, alphabet: str = Recognizer.alphabet) 
 
 
 class Locator(nn.Module):
-    """(N, 1, 320, 320) grey letterboxed picture -> (N, 10, 40, 40): for each cell of 8 x 8 px
+    """(N, 1, 320, 320) grey letterboxed picture -> (N, 10, 40, 40): for each cell of 8 x 8 px; rows and columns of black that end
+    it may be left out, to multiples of 32 px
 
     channels 0..1   logits that the cell lies in a card number, in an expiry date
     channels 2..9   the four corners of that line (x, y in turn, from the text's own top-left, clockwise), as offsets
@@ -115,7 +120,7 @@ class Locator(nn.Module):
         nn.init.constant_(self.head.bias[: len(self.kinds)], -3.0)  # most cells are ground
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        at8 = self.down8(self.stem(normalise(pixels)))
+        at8 = self.down8(self.stem(normalise(pixels, self.size * self.size)))
         at16 = self.down16(at8)
         x = at16 + F.interpolate(self.down32(at16), scale_factor=2.0, mode="nearest")
         x = self.side8(at8) + F.interpolate(self.up16(x), scale_factor=2.0, mode="nearest")

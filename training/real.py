@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from digits import Digits
-from strips import LINE_H, blend_gap, fill_like, tone_like
+from digits import Digits, artwork
+from strips import LINE_H, fill_like, tone_like
 
 # Shares of dates and of numbers put together of single digits among real strips.
 DATES, NUMBERS = 0.35, 0.35
@@ -77,8 +77,11 @@ class StripMixer:
         if kind < 0.8:
             (a, text_a), (b, text_b) = self.half(), self.half()
             b = match_tone(b, a, rng)
-            gap = blend_gap(a, b, rng.randint(12, 30))
-            return np.hstack([a, gap, b]), f"{text_a} {text_b}"
+            gap = self.digits.gap(a[:, -30:], b[:, :30], rng.randint(12, 30), rng)
+            pixels = np.hstack([a, gap, b])
+            if rng.random() < 0.25:
+                pixels = np.clip(pixels + artwork(pixels.shape, rng), 0, 255).astype(np.uint8)
+            return pixels, f"{text_a} {text_b}"
         count = rng.choice([3, 4, 4, 4, 5])
         width = int(495 / max(count, 4) * rng.uniform(0.9, 1.05))
         crops, text = [], ""

@@ -39,6 +39,10 @@ pub(crate) struct TextLine {
     pub(crate) quad: Quad,
 }
 
+/// Side of the network's coarsest cells, px: it takes whole ones.
+const COARSEST: usize = 32;
+/// So much black beside a photo, px, is left of the square that the network learnt to see it in.
+const LETTERBOX_MARGIN: usize = 16;
 /// A cell belongs to a line from this probability on.
 const CELL_THRESHOLD: f32 = 0.4;
 /// Fewer votes than this are noise: a digit's width of a line seen from afar.
@@ -101,7 +105,8 @@ impl Locator {
         let (width, height): (usize, usize) = (metadata.number("width")?, metadata.number("height")?);
         let stride: usize = metadata.number("stride")?;
         let kinds: Option<Vec<_>> = metadata.text("kinds")?.split(' ').map(LineKind::of).collect();
-        let sound = width == height && width > 0 && stride > 0 && width % stride == 0;
+        let sound =
+            width == height && width > 0 && width % COARSEST == 0 && stride > 0 && width % stride == 0;
         let Some(kinds) = kinds.filter(|_| sound) else {
             return Err(
                 metadata.fault("its kinds or sizes are not those this reader was written for".to_owned())
@@ -112,8 +117,8 @@ impl Locator {
 
     /// Every line of the photo, those with most votes first.
     pub(crate) fn locate(&self, photo: &Photo) -> Result<Vec<TextLine>, ReadError> {
-        let (thumbnail, to_photo) = self.letterbox(photo)?;
-        let mut lines = self.look(thumbnail, &to_photo)?;
+        let (thumbnail, width, to_photo) = self.letterbox(photo)?;
+        let mut lines = self.look(&thumbnail, width, &to_photo)?;
         let small = SMALL_LINE * photo.width().max(photo.height()) as f32;
         let steep = |quad: &Quad| {
             let [left, right, ..] = quad.0;
@@ -205,45 +210,52 @@ impl Locator {
     /// The lines in a part of the photo.
     fn look_at(&self, photo: &Photo, view: &Quad) -> Result<Vec<TextLine>, ReadError> {
         match photo.straightened(view, self.size, self.size) {
-            Some((pixels, to_photo)) => self.look(pixels.into_iter().map(f32::from).collect(), &to_photo),
+            Some((pixels, to_photo)) => {
+                let pixels: Vec<f32> = pixels.into_iter().map(f32::from).collect();
+                self.look(&pixels, self.size, &to_photo)
+            }
             None => Ok(Vec::new()),
         }
     }
 
-    /// Lines in the photo's pixels, from what the network sees.
-    fn look(&self, seen: Vec<f32>, to_photo: &Homography) -> Result<Vec<TextLine>, ReadError> {
-        let output = self.model.run(&seen)?;
-        let lines = self.lines_of(&output).ok_or(ReadError::Model)?;
+    /// Lines in the photo's pixels, from what the network sees, in rows of `width`.
+    fn look(&self, seen: &[f32], width: usize, to_photo: &Homography) -> Result<Vec<TextLine>, ReadError> {
+        let output = self.model.run(seen, width)?;
+        let columns = width / self.stride;
+        let cells = seen.len() / (self.stride * self.stride);
+        let lines = self.lines_of(&output, columns, cells).ok_or(ReadError::Model)?;
         Ok(lines.into_iter().map(|line| TextLine { quad: line.quad.transform(to_photo), ..line }).collect())
     }
 
-    /// The photo scaled into the top-left of a black square, and the way back.
-    fn letterbox(&self, photo: &Photo) -> Result<(Vec<f32>, Homography), ReadError> {
+    /// The photo scaled into the top-left of a black square, of which nothing is left far from the photo: its rows, their length,
+    /// and the way back.
+    fn letterbox(&self, photo: &Photo) -> Result<(Vec<f32>, usize, Homography), ReadError> {
         let (thumbnail, width, to_photo) = photo.thumbnail(self.size).ok_or(ReadError::Model)?;
-        let mut square = vec![0.0; self.size * self.size];
-        for (to, from) in square.chunks_exact_mut(self.size).zip(thumbnail.chunks_exact(width)) {
+        let side = |length: usize| (length + LETTERBOX_MARGIN).next_multiple_of(COARSEST).min(self.size);
+        let (columns, rows) = (side(width), side(thumbnail.len() / width));
+        let mut boxed = vec![0.0; columns * rows];
+        for (to, from) in boxed.chunks_exact_mut(columns).zip(thumbnail.chunks_exact(width)) {
             for (to, from) in to.iter_mut().zip(from) {
                 *to = f32::from(*from);
             }
         }
-        Ok((square, to_photo))
+        Ok((boxed, columns, to_photo))
     }
 
     /// Lines in thumbnail pixels. Cells of a kind that touch form a line; each cell's vote for a corner weighs the more
-    /// the nearer the corner is, because near corners are told best. `None` when the output has the wrong size.
-    fn lines_of(&self, output: &[f32]) -> Option<Vec<TextLine>> {
-        let cells = self.size / self.stride;
-        let area = cells * cells;
-        if output.len() != area * (self.kinds.len() + 8) {
+    /// the nearer the corner is, because near corners are told best. `None` when the output has not so many `cells`, in rows of
+    /// `columns`.
+    fn lines_of(&self, output: &[f32], columns: usize, cells: usize) -> Option<Vec<TextLine>> {
+        if columns == 0 || output.len() != cells * (self.kinds.len() + 8) {
             return None;
         }
         let mut lines = Vec::new();
         for (channel, kind) in self.kinds.iter().copied().enumerate() {
             let probs: Vec<f32> =
-                output[channel * area..][..area].iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect();
-            let line_of = |members: &[usize]| self.line_of(output, &probs, members, kind);
+                output[channel * cells..][..cells].iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect();
+            let line_of = |members: &[usize]| self.line_of(output, columns, &probs, members, kind);
             let mut parts: Vec<(Vec<usize>, TextLine)> = Vec::new();
-            for mut members in touching(&probs, cells) {
+            for mut members in touching(&probs, columns) {
                 let Some(mut line) = line_of(&members) else { continue };
                 // A line that art or a gap cut in two: each part votes for the corners of the whole.
                 while let Some(same) = parts.iter().position(|(_, part)| overlap(&part.quad, &line.quad)) {
@@ -259,9 +271,15 @@ impl Locator {
     }
 
     /// The line that some cells vote for; `None` when its corners cross or collapse: then it is a blot, not a line of text.
-    fn line_of(&self, output: &[f32], probs: &[f32], members: &[usize], kind: LineKind) -> Option<TextLine> {
-        let cells = self.size / self.stride;
-        let plane = |channel: usize| &output[channel * cells * cells..];
+    fn line_of(
+        &self,
+        output: &[f32],
+        columns: usize,
+        probs: &[f32],
+        members: &[usize],
+        kind: LineKind,
+    ) -> Option<TextLine> {
+        let plane = |channel: usize| &output[channel * probs.len()..];
         let corner = |index: usize| {
             let first = self.kinds.len() + 2 * index;
             let (xs, ys) = (plane(first), plane(first + 1));
@@ -269,8 +287,8 @@ impl Locator {
             for &cell in members {
                 let (dx, dy) = (xs[cell] * self.offset_px, ys[cell] * self.offset_px);
                 let weight = probs[cell] / (dx * dx + dy * dy + 64.0);
-                x += weight * (((cell % cells) as f32 + 0.5) * self.stride as f32 + dx);
-                y += weight * (((cell / cells) as f32 + 0.5) * self.stride as f32 + dy);
+                x += weight * (((cell % columns) as f32 + 0.5) * self.stride as f32 + dx);
+                y += weight * (((cell / columns) as f32 + 0.5) * self.stride as f32 + dy);
                 total += weight;
             }
             Point::new(x / total, y / total)
@@ -284,8 +302,9 @@ impl Locator {
     }
 }
 
-/// Groups of cells above the threshold that touch by a side or a corner, as indices into the square grid.
-fn touching(probs: &[f32], cells: usize) -> Vec<Vec<usize>> {
+/// Groups of cells above the threshold that touch by a side or a corner, as indices into the grid of so many columns.
+fn touching(probs: &[f32], columns: usize) -> Vec<Vec<usize>> {
+    let rows = probs.len() / columns;
     let mut seen = vec![false; probs.len()];
     let mut groups = Vec::new();
     for start in 0..probs.len() {
@@ -296,10 +315,10 @@ fn touching(probs: &[f32], cells: usize) -> Vec<Vec<usize>> {
         let (mut group, mut open) = (Vec::new(), vec![start]);
         while let Some(cell) = open.pop() {
             group.push(cell);
-            let (x, y) = (cell % cells, cell / cells);
-            for ny in y.saturating_sub(1)..(y + 2).min(cells) {
-                for nx in x.saturating_sub(1)..(x + 2).min(cells) {
-                    let next = ny * cells + nx;
+            let (x, y) = (cell % columns, cell / columns);
+            for ny in y.saturating_sub(1)..(y + 2).min(rows) {
+                for nx in x.saturating_sub(1)..(x + 2).min(columns) {
+                    let next = ny * columns + nx;
                     if !seen[next] && probs[next] >= CELL_THRESHOLD {
                         seen[next] = true;
                         open.push(next);
@@ -393,6 +412,32 @@ pub(crate) mod tests {
         locator_of("number date", network)
     }
 
+    /// Shows a network of squares what a letterbox leaves of one, in its top-left, and gives of its output what is left.
+    struct Boxed<F>(F);
+
+    impl<F: Fn(&[f32]) -> Vec<f32> + Send + Sync> Model for Boxed<F> {
+        fn run(&self, pixels: &[f32], width: usize) -> Result<Vec<f32>, ReadError> {
+            assert!(
+                width % COARSEST == 0 && pixels.len() % (width * COARSEST) == 0,
+                "{} of {width}",
+                pixels.len()
+            );
+            let mut square = vec![0.0; SIZE * SIZE];
+            for (to, from) in square.chunks_exact_mut(SIZE).zip(pixels.chunks_exact(width)) {
+                to[..width].copy_from_slice(from);
+            }
+            let output = (self.0)(&square);
+            let rows = pixels.len() / width / STRIDE;
+            let side = SIZE / STRIDE;
+            if output.len() % (side * side) != 0 {
+                return Ok(output);
+            }
+            let planes = output.chunks_exact(side * side);
+            let left = planes.flat_map(|plane| plane.chunks_exact(side).take(rows));
+            Ok(left.flat_map(|row| &row[..width / STRIDE]).copied().collect())
+        }
+    }
+
     /// The same of other kinds.
     pub(crate) fn locator_of(
         kinds: &str,
@@ -400,7 +445,7 @@ pub(crate) mod tests {
     ) -> Locator {
         let fields =
             [("width", "320"), ("height", "320"), ("stride", "8"), ("kinds", kinds), ("offset_px", "64")];
-        Locator::new(Box::new(Fake(network)), &Metadata::of("fake", &fields)).unwrap()
+        Locator::new(Box::new(Boxed(network)), &Metadata::of("fake", &fields)).unwrap()
     }
 
     /// The output of a network that sees lines at quads in its own pixels: the cells in a quad vote for its corners.
@@ -645,6 +690,24 @@ pub(crate) mod tests {
             for (corner, (x, y)) in lines.iter().flat_map(|line| line.quad.0).zip(expected) {
                 assert!(corner.distance(Point::new(x, y)) < 1.0, "{corner:?} for {x}, {y}");
             }
+        }
+    }
+
+    #[test]
+    fn a_letterbox_leaves_out_the_black_far_from_the_photo() {
+        for (width, height, expected) in [
+            (600, 300, (320, 192)),
+            (300, 600, (192, 320)),
+            (320, 304, (320, 320)),
+            (500, 500, (320, 320)),
+            (3200, 100, (320, 32)),
+        ] {
+            let white = Photo::from_grey(vec![255; width * height], width, height).unwrap();
+            let (boxed, columns, _) = locator(|_| Vec::new()).letterbox(&white).unwrap();
+            assert_eq!((columns, boxed.len() / columns), expected, "{width} x {height}");
+            let shown = boxed.iter().filter(|&&grey| grey == 255.0).count();
+            let longer = width.max(height);
+            assert_eq!(shown, (width * 320 / longer) * (height * 320 / longer), "{width} x {height}");
         }
     }
 

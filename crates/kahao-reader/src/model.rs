@@ -14,9 +14,9 @@ use crate::{LoadError, ReadError};
 
 /// A network with one input and one output. Tests put fakes in its place.
 pub(crate) trait Model: Send + Sync {
-    /// `pixels` are grey, 0 to 255, row-major, of the height that the metadata tells and at most its width. The output is
+    /// `pixels` are grey, 0 to 255, row-major, in rows of `width`; neither side is longer than the metadata tells. The output is
     /// row-major.
-    fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ReadError>;
+    fn run(&self, pixels: &[f32], width: usize) -> Result<Vec<f32>, ReadError>;
 }
 
 /// Facts that the export wrote into a model file.
@@ -54,11 +54,10 @@ impl Metadata {
     }
 }
 
-/// Size of a network's inputs, px.
+/// The largest size of a network's inputs, px.
 #[derive(Clone, Copy)]
 struct InputSize {
     height: usize,
-    /// The most of it.
     width: usize,
 }
 
@@ -68,10 +67,10 @@ impl InputSize {
     }
 
     /// Batch, channels, height and width of an input of so many pixels.
-    fn shape(self, pixels: usize) -> Result<[usize; 4], ReadError> {
-        let width = pixels / self.height;
-        let fits = (1..=self.width).contains(&width) && width * self.height == pixels;
-        fits.then_some([1, 1, self.height, width]).ok_or(ReadError::Model)
+    fn shape(self, pixels: usize, width: usize) -> Result<[usize; 4], ReadError> {
+        let height = pixels.checked_div(width).unwrap_or(0);
+        let fits = (1..=self.width).contains(&width) && (1..=self.height).contains(&height);
+        (fits && width * height == pixels).then_some([1, 1, height, width]).ok_or(ReadError::Model)
     }
 }
 
@@ -91,7 +90,7 @@ pub(crate) struct Fake<F>(pub(crate) F);
 
 #[cfg(test)]
 impl<F: Fn(&[f32]) -> Vec<f32> + Send + Sync> Model for Fake<F> {
-    fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ReadError> {
+    fn run(&self, pixels: &[f32], _: usize) -> Result<Vec<f32>, ReadError> {
         Ok((self.0)(pixels))
     }
 }
@@ -107,8 +106,8 @@ thread_local! {
 }
 
 impl Model for Rten {
-    fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ReadError> {
-        let input = NdTensorView::try_from_data(self.size.shape(pixels.len())?, pixels)
+    fn run(&self, pixels: &[f32], width: usize) -> Result<Vec<f32>, ReadError> {
+        let input = NdTensorView::try_from_data(self.size.shape(pixels.len(), width)?, pixels)
             .map_err(|_| ReadError::Model)?;
         let options = RunOptions::default().with_thread_pool(Some(OWN_THREAD.with(Arc::clone)));
         let output = self.engine.run_one(input.into(), Some(options)).map_err(|_| ReadError::Model)?;
@@ -154,10 +153,10 @@ mod tests {
         let (model, metadata) = load(name, model).unwrap();
         let Parity { inputs, outputs } = parity(file);
         assert_eq!((inputs.len(), outputs.len()), (2, 2));
-        let area = metadata.number::<usize>("width").unwrap() * metadata.number::<usize>("height").unwrap();
+        let [width, height] = ["width", "height"].map(|side| metadata.number::<usize>(side).unwrap());
         for (input, expected) in inputs.iter().zip(&outputs) {
-            assert_eq!(input.len(), area, "{name} takes the pictures in its parity file");
-            let output = model.run(input).unwrap();
+            assert_eq!(input.len(), width * height, "{name} takes the pictures in its parity file");
+            let output = model.run(input, width).unwrap();
             assert_eq!(output.len(), expected.len(), "{name}");
             let differences = output.iter().zip(expected).map(|(a, b)| (scale(*a) - scale(*b)).abs());
             // Not `f32::max` alone: it passes over NaN.
@@ -194,15 +193,15 @@ mod tests {
     #[test]
     fn a_recognizer_takes_shorter_strips() {
         let (model, _) = load("recognizer", crate::RECOGNIZER).unwrap();
-        let classes = model.run(&[0.0; 48 * 480]).unwrap().len() / 80;
-        assert_eq!(model.run(&[0.0; 48 * 276]).unwrap().len(), 46 * classes);
+        let classes = model.run(&[0.0; 48 * 480], 480).unwrap().len() / 80;
+        assert_eq!(model.run(&[0.0; 48 * 276], 276).unwrap().len(), 46 * classes);
     }
 
     #[test]
     fn an_input_of_the_wrong_size_is_refused() {
         let (model, _) = load("recognizer", crate::RECOGNIZER).unwrap();
-        for pixels in [0, 7, 48 * 480 + 1, 48 * 486] {
-            assert_eq!(model.run(&vec![0.0; pixels]), Err(ReadError::Model), "{pixels}");
+        for (pixels, width) in [(0, 0), (0, 480), (480, 0), (7, 480), (48 * 480 + 1, 480), (48 * 486, 486)] {
+            assert_eq!(model.run(&vec![0.0; pixels], width), Err(ReadError::Model), "{pixels} of {width}");
         }
     }
 }

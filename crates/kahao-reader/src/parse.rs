@@ -29,6 +29,10 @@ const GROUPS_ODD: f32 = -1.0;
 /// How likely a look's strip was cut so badly that it says nothing: then the others decide.
 const BAD_LOOK: f32 = 0.05;
 
+/// By how much the log-odds of a number are too large (temperature scaling, Guo et al. 2017), fitted to 3,056 drawn pictures of one
+/// card: of those from 0.95 on 99.5 % are right so, by each half fitted on the other, instead of 99.45 %.
+const SLOPE: f32 = 0.87;
+
 /// How cards split their numbers (the list of groupings seen on 343 real pictures).
 const USUAL_GROUPS: [&[usize]; 18] = [
     &[4, 4, 4, 4],
@@ -148,7 +152,8 @@ pub(crate) fn pool(looks: &[Vec<Scored>]) -> Option<(usize, usize, f32)> {
     best.map(|(at, index, weight)| (at, index, weight / total))
 }
 
-/// The number that was chosen, with what the columns of its look say of each character.
+/// The number that was chosen, with what the columns of its look say of each character; what the looks say of its probability is
+/// too sure.
 pub(crate) fn chosen_number(
     number: &Scored,
     prob: f32,
@@ -156,7 +161,13 @@ pub(crate) fn chosen_number(
     alphabet: &Alphabet,
 ) -> Chosen<Pan> {
     let chars = characters(log_probs, alphabet, &number.text);
-    Chosen { value: number.pan.clone(), text: number.text.clone(), prob, chars }
+    Chosen { value: number.pan.clone(), text: number.text.clone(), prob: calibrated(prob), chars }
+}
+
+/// How often numbers of such a probability are right; 0.5 stays 0.5.
+fn calibrated(prob: f32) -> f32 {
+    let odds = (prob / (1.0 - prob)).powf(SLOPE);
+    if odds.is_finite() { odds / (1.0 + odds) } else { 1.0 }
 }
 
 /// Log-odds of a number by what is known of cards. An unknown prefix is less likely, never impossible.
@@ -462,6 +473,13 @@ mod tests {
             assert_eq!(name.as_ref().map(|name| name.value.as_str()), expected, "{text}");
             let letters = text.chars().filter(|c| *c != ' ').count();
             assert!(name.is_none_or(|name| name.prob > 0.9 && name.chars.len() == letters), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_as_probable_as_such_are_right() {
+        for (prob, expected) in [(0.0, 0.0), (0.5, 0.5), (0.95, 0.928), (0.99, 0.982), (1.0, 1.0)] {
+            assert!((calibrated(prob) - expected).abs() < 1e-3, "{prob}: {}", calibrated(prob));
         }
     }
 

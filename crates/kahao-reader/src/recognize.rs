@@ -34,7 +34,7 @@ impl Recognizer {
     /// The strip must have the recogniser's `height` and at most its `width`.
     pub(crate) fn recognize(&self, strip: &Strip) -> Result<LogProbs, ReadError> {
         let pixels: Vec<f32> = strip.pixels.iter().map(|&grey| f32::from(grey)).collect();
-        let output = self.model.run(&pixels)?;
+        let output = self.model.run(&pixels, strip.width)?;
         LogProbs::new(strip.width / self.stride, self.alphabet.classes(), output).ok_or(ReadError::Model)
     }
 }

@@ -82,8 +82,8 @@ struct Sessions {
 }
 
 impl Model for Sessions {
-    fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ReadError> {
-        let shape = self.size.shape(pixels.len())?;
+    fn run(&self, pixels: &[f32], width: usize) -> Result<Vec<f32>, ReadError> {
+        let shape = self.size.shape(pixels.len(), width)?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut session = match idle {
             Some(session) => session,
