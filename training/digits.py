@@ -220,7 +220,7 @@ def surround(pixels: np.ndarray, left: int, right: int, rng: random.Random) -> n
 
 
 def clutter(ground: np.ndarray, digit: np.ndarray, rng: random.Random) -> np.ndarray:
-    """A gap with what may be taken for a digit: artwork, a dash or bar in the light and dark of a digit beside it, or a piece of one."""
+    """A gap with what may be taken for a digit: artwork, a dash or bar as dark and light as a neighbour, or a piece of that."""
     h, w = ground.shape
     kind = rng.random()
     if kind < 0.45:
@@ -236,14 +236,15 @@ def clutter(ground: np.ndarray, digit: np.ndarray, rng: random.Random) -> np.nda
             ends = [(round(x + sign * dx + 2 * i), round(y + sign * dy + 2 * i)) for sign in (-1, 1)]
             cv2.line(pixels, *ends, grey, rng.choice([2, 3, 4, 6]), cv2.LINE_AA)
         return pixels
-    # A third of a digit at most, so that nobody could tell which.
-    rows, columns = (slice(None), slice(0, max(digit.shape[1] // 3, 2)))
+    # A third of a digit, so that nobody could tell which.
+    piece = cv2.GaussianBlur(digit, (0, 0), rng.uniform(0.5, 1.5))
     if rng.random() < 0.5:
-        rows, columns = slice(rng.choice([0, 2 * h // 3]), None), slice(None)
-    piece = cv2.GaussianBlur(digit, (0, 0), rng.uniform(0.5, 1.5))[rows, columns][: h // 3 if columns == slice(None) else h]
+        top = rng.choice([0, 2 * h // 3])
+        piece = piece[top : top + h // 3]
+    else:
+        piece = piece[:, : max(digit.shape[1] // 3, 2)]
     piece = piece[:, ::-1] if rng.random() < 0.5 else piece
-    pixels = ground.copy()
-    piece = piece[:, :w]
+    piece, pixels = piece[:, :w], ground.copy()
     x, y = rng.randint(0, w - piece.shape[1]), rng.randint(0, h - piece.shape[0])
     pixels[y : y + piece.shape[0], x : x + piece.shape[1]] = piece
     return cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.5, 1.2))

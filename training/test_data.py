@@ -26,10 +26,10 @@ import real
 import train_locator
 import train_recognizer
 from blend import blended
-from digits import NUMBER_GROUPS, Digits, columns_of
+from digits import NUMBER_GROUPS, Digits, clutter, columns_of
 from export import round_weights, steps_of
 from import_onnx import convolutions, in_order, thinned
-from nets import CardLocator, HolderLocator, HolderRecognizer, Locator, Recognizer, decode_greedy, encode
+from nets import CardLocator, HolderLocator, HolderRecognizer, Locator, Recognizer, decode_greedy, encode, normalise
 from pool import Pool
 from stream import read_scenes, read_strips
 from strips import LINE_H, augment
@@ -114,6 +114,29 @@ class SingleDigits(unittest.TestCase):
             columns = np.flatnonzero((crop < 110).any(axis=0))
             self.assertLess(abs(columns.mean() / crop.shape[1] - 0.5), 0.15, "the digit is in the middle of its crop")
 
+    def test_gaps_are_cut_where_they_stand_and_filled(self):
+        # A bar in the gap, no digit.
+        line = self.printed("0123  4567")
+        line[:, 175:183] = 30
+        digits = Digits([(line, "0123 4567")])
+        (gap,) = digits.gaps
+        dark = np.flatnonzero((gap < 110).mean(axis=0) > 0.9)
+        self.assertEqual(len(dark), 8)
+        self.assertGreater(gap.shape[1], 15)
+        ground = np.full((LINE_H, 24), 190, np.uint8)
+        digit = cv2.resize(digits.lines[0]["0"][0], (24, LINE_H))
+        kinds, shows = set(), []
+        for seed in range(60):
+            filled = digits.gap(ground, ground, 24, random.Random(seed))
+            self.assertEqual((filled.shape, filled.dtype), (ground.shape, np.uint8))
+            np.testing.assert_array_equal(filled, digits.gap(ground, ground, 24, random.Random(seed)))
+            kinds.add("plain" if np.ptp(filled) < 3 else "real" if (filled < 110).mean(axis=0).max() > 0.9 else "cluttered")
+            cluttered = clutter(ground, digit, random.Random(seed))
+            self.assertEqual((cluttered.shape, cluttered.dtype), (ground.shape, np.uint8))
+            shows.append(np.ptp(cluttered) > 8)
+        self.assertEqual(kinds, {"plain", "real", "cluttered"})
+        self.assertGreater(np.mean(shows), 0.7)
+
     def test_numbers_have_groups_that_cards_have_and_no_digit_tells_the_next(self):
         digits = Digits([(self.printed(text), text) for text in ("0123 4567", "8901 2345")])
         follows, groups = {}, set()
@@ -152,6 +175,17 @@ class Thinning(unittest.TestCase):
             order = in_order(small, torch.zeros(1, 1, height, width))
             for (layer, _), (weight, bias) in zip(order, thinned(small, model), strict=True):
                 self.assertEqual((tuple(layer.weight.shape), layer.out_channels), (weight.shape, len(bias)))
+
+
+class Normalising(unittest.TestCase):
+    def test_black_that_is_left_out_counts(self):
+        whole = torch.zeros(2, 1, 32, 48)
+        whole[:, :, :20, :40] = torch.randint(0, 256, (2, 1, 20, 40)).float()
+        expected = normalise(whole)
+        torch.testing.assert_close(normalise(whole[:, :, :24, :40], 32 * 48), expected[:, :, :24, :40])
+        torch.testing.assert_close(normalise(whole, 32 * 48), expected)
+        torch.testing.assert_close(expected.mean(dim=(2, 3)), torch.zeros(2, 1), atol=1e-4, rtol=0)
+        torch.testing.assert_close(expected.square().mean(dim=(2, 3)), torch.ones(2, 1), atol=1e-2, rtol=0)
 
 
 class Lines(unittest.TestCase):
