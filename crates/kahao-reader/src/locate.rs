@@ -418,7 +418,7 @@ pub(crate) mod tests {
     impl<F: Fn(&[f32]) -> Vec<f32> + Send + Sync> Model for Boxed<F> {
         fn run(&self, pixels: &[f32], width: usize) -> Result<Vec<f32>, ReadError> {
             assert!(
-                width % COARSEST == 0 && pixels.len() % (width * COARSEST) == 0,
+                width.is_multiple_of(COARSEST) && pixels.len().is_multiple_of(width * COARSEST),
                 "{} of {width}",
                 pixels.len()
             );
@@ -429,7 +429,7 @@ pub(crate) mod tests {
             let output = (self.0)(&square);
             let rows = pixels.len() / width / STRIDE;
             let side = SIZE / STRIDE;
-            if output.len() % (side * side) != 0 {
+            if !output.len().is_multiple_of(side * side) {
                 return Ok(output);
             }
             let planes = output.chunks_exact(side * side);
