@@ -136,7 +136,7 @@ class Digits:
                 parts[at] = self.gap(parts[at - 1], parts[at + 1], round(gap * rng.uniform(0.9, 1.1)), rng)
         pixels = np.hstack(parts)
         if rng.random() < 0.5:
-            pixels = np.clip(pixels + artwork(pixels.shape, rng), 0, 255).astype(np.uint8)
+            pixels = under_artwork(pixels, rng)
         return cv2.copyMakeBorder(pixels, 0, 0, rng.randint(3, 15), rng.randint(3, 15), cv2.BORDER_REPLICATE), text
 
     def date(self, rng: random.Random) -> tuple[np.ndarray, str]:
@@ -295,6 +295,10 @@ def artwork(shape: tuple[int, int], rng: random.Random) -> np.ndarray:
             cv2.circle(mask, (round(x), round(y)), rng.randint(1, 6), 255, -1, cv2.LINE_AA)
         field += cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 2.2)).astype(np.float32) / 255 * shade
     return field
+
+
+def under_artwork(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
+    return np.clip(pixels + artwork(pixels.shape, rng), 0, 255).astype(np.uint8)
 
 
 def meet(pixels: np.ndarray, before: np.ndarray) -> np.ndarray:

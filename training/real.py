@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from digits import Digits, artwork
+from digits import Digits, under_artwork
 from strips import LINE_H, fill_like, tone_like
 
 # Shares of dates and of numbers put together of single digits among real strips.
@@ -80,7 +80,7 @@ class StripMixer:
             gap = self.digits.gap(a[:, -30:], b[:, :30], rng.randint(12, 30), rng)
             pixels = np.hstack([a, gap, b])
             if rng.random() < 0.25:
-                pixels = np.clip(pixels + artwork(pixels.shape, rng), 0, 255).astype(np.uint8)
+                pixels = under_artwork(pixels, rng)
             return pixels, f"{text_a} {text_b}"
         count = rng.choice([3, 4, 4, 4, 5])
         width = int(495 / max(count, 4) * rng.uniform(0.9, 1.05))
