@@ -142,20 +142,22 @@ class Digits:
     def date(self, rng: random.Random) -> tuple[np.ndarray, str]:
         """A date of such digits at 60 px height, with a drawn slash, on plain ground as wide as a strip shows of a short line.
         Nobody labelled real dates; these have the light and the wear of real ones, if not their narrower type."""
-        month = f"{rng.randint(1, 12):02}"
-        year = f"{rng.randint(10, 49):02}" if rng.random() < 0.8 else f"{rng.randint(0, 99):02}"
-        text = rng.choices([f"{month}/{year}", f"{month}/20{year}", f"20{year}/{month}"], [85, 8, 7])[0]
+        month, is_issue = f"{rng.randint(1, 12):02}", rng.random() < 0.12
+        likely = (0, 25) if is_issue else (10, 49)
+        year = f"{rng.randint(*likely) if rng.random() < 0.8 else rng.randint(0, 99):02}"
+        text = f"20{year}/{month}" if is_issue else f"{month}/20{year}" if rng.random() < 0.09 else f"{month}/{year}"
         wide = rng.uniform(30, 45)
         parts = self.crops(text, wide, rng)
         at = text.index("/")
         parts[at] = slash(parts[at - 1], parts[at + 1], round(wide * rng.uniform(0.45, 0.95)), rng)
         pixels = np.hstack(parts)
-        left = max(round(rng.gauss(150, 21)), 12)
+        # A locator that takes what follows a date into its line leaves no ground before it.
+        left = rng.randint(0, 15) if rng.random() < 0.15 else max(round(rng.gauss(150, 21)), 12)
         right = max(round(600 - left - pixels.shape[1] + rng.gauss(0, 30)), 12)
         ends = left, left + pixels.shape[1]
         smooth = cv2.GaussianBlur(pixels, (0, 0), 18)  # nothing of the digits in the ground beside them
         pixels = np.hstack([fill_like(smooth[:, ::-1], left, rng)[:, ::-1], pixels, fill_like(smooth, right, rng)])
-        pixels = surround(pixels, *ends, rng)
+        pixels = surround(pixels, *ends, is_issue, rng)
         if rng.random() < 0.6:  # dates are half as high as numbers
             f = rng.uniform(0.25, 0.75)
             small = cv2.resize(pixels, None, fx=f, fy=f, interpolation=cv2.INTER_AREA)
@@ -170,9 +172,9 @@ RIGHT_OF_DATES = ["CCB HN", "VISA", "GOLD", "CV", "PLATINUM", "CN", "S", "UnionP
 CAPTION_FONTS = [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX_SMALL, cv2.FONT_HERSHEY_TRIPLEX]
 
 
-def surround(pixels: np.ndarray, left: int, right: int, rng: random.Random) -> np.ndarray:
-    """A date from `left` to `right` as it stands on a card: artwork behind it, captions and other texts about it, of which the
-    strip shows a part, and it may run askew. Takes and gives a strip of the same size, of 60 px height."""
+def surround(pixels: np.ndarray, left: int, right: int, is_issue: bool, rng: random.Random) -> np.ndarray:
+    """A date, perhaps of issue, from `left` to `right` as it stands on a card: artwork behind it, captions and other texts about
+    it, of which the strip shows a part, and it may run askew. Takes and gives a strip of the same size, of 60 px height."""
     h, w = pixels.shape
     above = 24
     card = cv2.copyMakeBorder(pixels, above, above, 0, 0, cv2.BORDER_REPLICATE).astype(np.float32)
@@ -206,7 +208,10 @@ def surround(pixels: np.ndarray, left: int, right: int, rng: random.Random) -> n
     if rng.random() < 0.5:
         height, text = rng.uniform(7.5, 13), rng.choice(ABOVE_DATES)
         write(text, left + rng.uniform(-30, right - left - 30), above + rng.uniform(-3, 13.5), height, caption)
-    if rng.random() < 0.2:
+    if is_issue and rng.random() < 0.6:  # 2004/11 CN
+        height = rng.uniform(24, 36)
+        write("CN", right + rng.uniform(15, 40), above + 30 + height / 2 + rng.gauss(0, 1.5), height, rng.choice([dark, light]))
+    elif rng.random() < 0.2:
         write(rng.choice(RIGHT_OF_DATES), right + rng.uniform(12, 105), above + rng.uniform(38, 57), rng.uniform(12, 33), caption)
     if rng.random() < 0.25:  # the holder's name below
         name = "".join(rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ ", k=14))
@@ -223,18 +228,14 @@ def clutter(ground: np.ndarray, digit: np.ndarray, rng: random.Random) -> np.nda
     """A gap with what may be taken for a digit: artwork, a dash or bar as dark and light as a neighbour, or a piece of that."""
     h, w = ground.shape
     kind = rng.random()
-    if kind < 0.45:
+    if kind < 0.4:
         field = artwork((h, 3 * w), rng)[:, w : 2 * w] + artwork((h, 2 * w), rng)[:, w // 2 : w // 2 + w]
         return np.clip(ground + field, 0, 255).astype(np.uint8)
     if kind < 0.7:
-        dark, light = (float(grey) for grey in np.percentile(digit, [5, 95]))
         x, y, reach = rng.uniform(0.3, 0.7) * w, rng.uniform(0.3, 0.7) * h, rng.uniform(0.15, 0.4)
-        dx, dy = (reach * w, rng.gauss(0, 1)) if rng.random() < 0.5 else (rng.gauss(0, 2), 1.6 * reach * h)
-        strokes = rng.choice([[light], [dark], [light, dark], [dark, light]])
+        dx, dy = (reach * w, rng.gauss(0, 1)) if rng.random() < 0.7 else (rng.gauss(0, 2), 1.6 * reach * h)
         pixels = ground.copy()
-        for i, grey in enumerate(strokes):
-            ends = [(round(x + sign * dx + 2 * i), round(y + sign * dy + 2 * i)) for sign in (-1, 1)]
-            cv2.line(pixels, *ends, grey, rng.choice([2, 3, 4, 6]), cv2.LINE_AA)
+        stroke(pixels, [(x - dx, y - dy), (x + dx, y + dy)], digit, (2, 2), [2, 3, 4, 6], rng)
         return pixels
     # A third of a digit, so that nobody could tell which.
     piece = cv2.GaussianBlur(digit, (0, 0), rng.uniform(0.5, 1.5))
@@ -310,12 +311,24 @@ def meet(pixels: np.ndarray, before: np.ndarray) -> np.ndarray:
 def slash(left: np.ndarray, right: np.ndarray, width: int, rng: random.Random) -> np.ndarray:
     """A slash on the ground between two digits, flat or in relief, in their own greys."""
     pixels = blend_gap(left, right, width)
-    dark, light = np.percentile(np.hstack([left, right]), [4, 96])
-    strokes = rng.choice([[light], [dark], [light, dark], [dark, light]])
     top, bottom = rng.uniform(12, 20), rng.uniform(40, 48)
     lean = rng.uniform(0.25, 0.42) * width
-    for i, grey in enumerate(strokes):
-        ends = [(width / 2 + dx + 2.2 * i, y + 1.5 * i) for dx, y in ((-lean, bottom), (lean, top))]
-        (x0, y0), (x1, y1) = [(round(x * 16), round(y * 16)) for x, y in ends]
-        cv2.line(pixels, (x0, y0), (x1, y1), float(grey), rng.choice([2, 3, 3, 4]), cv2.LINE_AA, shift=4)
+    ends = [(width / 2 - lean, bottom), (width / 2 + lean, top)]
+    stroke(pixels, ends, np.hstack([left, right]), (2.2, 1.5), [2, 3, 3, 4], rng)
     return pixels
+
+
+def stroke(
+    pixels: np.ndarray,
+    ends: list[tuple[float, float]],
+    like: np.ndarray,
+    beside: tuple[float, float],
+    widths: list[int],
+    rng: random.Random,
+):
+    """Draws a stroke in the greys of digits; in relief it is two, the second so far `beside` the first, px."""
+    dark, light = (float(grey) for grey in np.percentile(like, [4, 96]))
+    for i, grey in enumerate(rng.choice([[light], [dark], [light, dark], [dark, light]])):
+        # In sixteenths of px.
+        start, end = ((round(16 * (x + i * beside[0])), round(16 * (y + i * beside[1]))) for x, y in ends)
+        cv2.line(pixels, start, end, grey, rng.choice(widths), cv2.LINE_AA, shift=4)

@@ -18,6 +18,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+import real
 import train_locator
 import train_recognizer
 from nets import Locator, Recognizer
@@ -124,7 +125,7 @@ def main():
     module = {"recognizer": train_recognizer, "locator": train_locator}[args.name]
     net = {"recognizer": Recognizer, "locator": Locator}[args.name](args.size)
     mixed = {"recognizer": train_recognizer.MixedStrips, "locator": train_locator.MixedScenes}[args.name]
-    data = iter(mixed(args.synth, args.real, 0.5 if args.real else 0.0, seed=4_711))
+    data = iter(mixed(args.synth, args.real, 0.5 if args.real else 0.0, real.Part.LEARNT, seed=4_711))
     batches = [module.collate([next(data) for _ in range(BATCH)])[0].float() for _ in range(BATCHES)]
     name = args.name if args.size == "full" else f"{args.name}-{args.size}"
     weights, metadata = convolutions(args.models / f"{args.name if args.thin else name}.onnx")

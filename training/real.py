@@ -1,9 +1,12 @@
 """Real strips and scenes for training and validation, read from a folder that is never committed.
 
-A fifth of every set is validation: those whose running number in the file name divides by 5. That rule does not change.
+A fifth of every set is held out: those whose running number in the file name divides by 5. That rule does not change. Only a last
+round, in which nothing is left to choose, may learn from all.
 """
 
+import argparse
 import csv
+import enum
 import random
 from pathlib import Path
 
@@ -17,16 +20,26 @@ from strips import LINE_H, fill_like, tone_like
 DATES, NUMBERS = 0.35, 0.35
 
 
-def is_validation(file: str) -> bool:
-    return int(file[:4]) % 5 == 0
+class Part(enum.Enum):
+    """Of a set."""
+
+    LEARNT, HELD_OUT, ALL = range(3)
+
+    def has(self, file: str) -> bool:
+        return self is Part.ALL or (int(file[:4]) % 5 == 0) == (self is Part.HELD_OUT)
 
 
-def load_strips(folder: Path, name: str, validation: bool) -> list[tuple[np.ndarray, str]]:
+def part_of(args: argparse.Namespace) -> Part:
+    """What a training learns from."""
+    return Part.ALL if args.all_real else Part.LEARNT
+
+
+def load_strips(folder: Path, name: str, part: Part) -> list[tuple[np.ndarray, str]]:
     """Grey crops of part of a number line with their text; a gap is a space."""
     strips = []
     with open(folder / f"{name}.csv", encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
-            if is_validation(row["file"]) == validation:
+            if part.has(row["file"]):
                 pixels = cv2.imread(str(folder / name / row["file"]), cv2.IMREAD_GRAYSCALE)
                 strips.append(
                     (pixels, row["label"].replace("_", " ").strip() if name == "halves" else row["label"].replace("_", " "))
@@ -49,10 +62,10 @@ def match_tone(pixels: np.ndarray, like: np.ndarray, rng: random.Random) -> np.n
 class StripMixer:
     """Draws training strips from real crops: one half line alone, two joined, four groups joined, or a date of real digits."""
 
-    def __init__(self, folder: Path, seed: int):
+    def __init__(self, folder: Path, part: Part, seed: int):
         self.rng = random.Random(seed)
-        self.halves = load_strips(folder, "halves", validation=False)
-        self.groups = load_strips(folder, "groups", validation=False)
+        self.halves = load_strips(folder, "halves", part)
+        self.groups = load_strips(folder, "groups", part)
         self.digits = Digits(self.halves)
         self.half_weights = [rarity(t) for _, t in self.halves]
         self.group_weights = [1.0 if len(set(t)) > 1 else 0.4 for _, t in self.groups]
@@ -100,12 +113,12 @@ BOX_TEXT_HEIGHT, BOX_TEXT_WIDTH = 0.66, 0.975
 BOX_MIN_ASPECT = 7.3
 
 
-def load_scenes(folder: Path, validation: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+def load_scenes(folder: Path, part: Part) -> list[tuple[np.ndarray, np.ndarray]]:
     """(grey picture, 4 x 2 corners of the number line in px), upright cards only."""
     scenes = []
     with open(folder / "scenes.csv", encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
-            if is_validation(row["file"]) != validation:
+            if not part.has(row["file"]):
                 continue
             pixels = cv2.imread(str(folder / "scenes" / row["file"]), cv2.IMREAD_GRAYSCALE)
             x0, y0, x1, y1 = (float(row[k]) for k in ("x0", "y0", "x1", "y1"))

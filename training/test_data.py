@@ -306,8 +306,12 @@ class Pictures(unittest.TestCase):
         self.assertEqual(square[200:].max(), 0)
 
     def test_the_fifth_for_validation_does_not_change(self):
-        held_out = [i for i in range(20) if real.is_validation(f"{i:04}.jpg")]
+        files = [f"{i:04}.jpg" for i in range(20)]
+        held_out = [i for i, file in enumerate(files) if real.Part.HELD_OUT.has(file)]
         self.assertEqual(held_out, [0, 5, 10, 15])
+        for file in files:
+            self.assertNotEqual(real.Part.HELD_OUT.has(file), real.Part.LEARNT.has(file), file)
+            self.assertTrue(real.Part.ALL.has(file), file)
 
     def test_augmented_strips_have_the_network_s_size_and_depend_on_the_seed_alone(self):
         pixels = np.random.default_rng(0).integers(0, 255, (40, 300), np.uint8)

@@ -18,7 +18,7 @@ import train_locator
 import train_recognizer
 from nets import CardLocator, HolderLocator, HolderRecognizer, Locator, decode_greedy
 from stream import read_scenes, read_strips
-from trainer import arguments, outputs_of, train, worker_seed
+from trainer import Task, arguments, outputs_of, train, worker_seed
 
 # Drawn from a seed of their own, never trained on.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 400
@@ -114,9 +114,18 @@ def main():
         collate = functools.partial(train_recognizer.collate, alphabet=HolderRecognizer.alphabet)
         drawn = read_strips(args.synth, HELD_OUT_SEED, HolderRecognizer.drawn_by)
     held_out = [] if args.smoke else list(itertools.islice(drawn, HELD_OUT))
-    train(
-        args, args.which, net_of, 0.998, lambda seed: data(args.synth, seed), collate, vary, loss_of, lambda: held_out, validate
+    task = Task(
+        name=args.which,
+        net_of=net_of,
+        decay=0.998,
+        data_of=lambda seed: data(args.synth, seed),
+        collate=collate,
+        vary=vary,
+        loss_of=loss_of,
+        held_out_of=lambda: held_out,
+        validate=validate,
     )
+    train(args, task)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import real
 from nets import Locator
 from pool import normal, uniform
 from stream import read_scenes
-from trainer import arguments, outputs_of, train, worker_seed
+from trainer import Task, arguments, outputs_of, train, worker_seed
 
 CELLS = Locator.size // Locator.stride
 # Lines of a picture that are kept; 300 drawn ones had 9 at most.
@@ -104,13 +104,13 @@ def find_lines(output: np.ndarray, threshold: float = 0.5) -> list[tuple[int, fl
 class MixedScenes(IterableDataset):
     """Endless (pixels, lines, whether dates are among them): a share of real scenes, the rest drawn."""
 
-    def __init__(self, synth: Path, folder: Path | None, real_share: float, seed: int):
-        self.synth, self.folder, self.real_share, self.seed = synth, folder, real_share, seed
+    def __init__(self, synth: Path, folder: Path | None, real_share: float, part: real.Part, seed: int):
+        self.synth, self.folder, self.real_share, self.part, self.seed = synth, folder, real_share, part, seed
 
     def __iter__(self):
         seed = worker_seed(self.seed)
         rng = random.Random(seed)
-        scenes = real.load_scenes(self.folder, validation=False) if self.folder else []
+        scenes = real.load_scenes(self.folder, self.part) if self.folder else []
         drawn = read_scenes(self.synth, seed)
         while True:
             if scenes and rng.random() < self.real_share:
@@ -198,7 +198,7 @@ def held_out(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Held-out real scenes upright, in quarter turns, and at any angle."""
     rng = random.Random(0)
     scenes = []
-    for pixels, quad in real.load_scenes(folder, validation=True):
+    for pixels, quad in real.load_scenes(folder, real.Part.HELD_OUT):
         scenes.append(("upright", letterbox(pixels), quad))
         turn = 90.0 * rng.randint(1, 3)
         scenes.append(("quarter", *real.warp_scene(pixels, quad, Locator.size, rng, turn)))
@@ -229,19 +229,19 @@ def validate(net: Locator, scenes) -> str:
 
 def main():
     args = arguments(__doc__, Locator.widths, needs_drawn=True, minutes=60, lr_end=2e-5, batch=16)
-    train(
-        args,
-        "locator",
-        Locator,
-        0.997,
-        lambda seed: MixedScenes(args.synth, args.real, args.real_share, seed),
-        collate,
-        vary,
-        loss_of,
-        lambda: held_out(args.real) if args.real else [],
-        validate,
-        copy.deepcopy if args.real else None,
+    task = Task(
+        name="locator",
+        net_of=Locator,
+        decay=0.997,
+        data_of=lambda seed: MixedScenes(args.synth, args.real, args.real_share, real.part_of(args), seed),
+        collate=collate,
+        vary=vary,
+        loss_of=loss_of,
+        held_out_of=lambda: held_out(args.real) if args.real else [],
+        validate=validate,
+        teacher_of=copy.deepcopy if args.real else None,
     )
+    train(args, task)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from nets import Recognizer, decode_greedy, encode
 from pool import normal, uniform
 from stream import read_strips
 from strips import augment, plain_strip
-from trainer import arguments, outputs_of, train, worker_seed
+from trainer import Task, arguments, outputs_of, train, worker_seed
 
 # Numbers and dates of held-out digits, drawn from a seed of their own.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 300
@@ -29,13 +29,13 @@ OPINION = 0.5
 class MixedStrips(IterableDataset):
     """Endless (strip, text): a share of real ones, the rest drawn."""
 
-    def __init__(self, synth: Path | None, folder: Path | None, real_share: float, seed: int):
-        self.synth, self.folder, self.real_share, self.seed = synth, folder, real_share, seed
+    def __init__(self, synth: Path | None, folder: Path | None, real_share: float, part: real.Part, seed: int):
+        self.synth, self.folder, self.real_share, self.part, self.seed = synth, folder, real_share, part, seed
 
     def __iter__(self):
         seed = worker_seed(self.seed)
         rng = random.Random(seed)
-        mixer = real.StripMixer(self.folder, seed + 1) if self.folder and self.real_share > 0 else None
+        mixer = real.StripMixer(self.folder, self.part, seed + 1) if self.folder and self.real_share > 0 else None
         drawn = read_strips(self.synth, seed) if self.synth and self.real_share < 1 else None
         while True:
             if mixer and rng.random() < self.real_share:
@@ -87,7 +87,7 @@ def loss_of(
 def held_out(folder: Path) -> dict[str, list[tuple[np.ndarray, str]]]:
     """Strips that are never trained on: half lines, and numbers and dates put together of their digits, which no network that
     learnt real numbers by heart can guess."""
-    halves = real.load_strips(folder, "halves", validation=True)
+    halves = real.load_strips(folder, "halves", real.Part.HELD_OUT)
     digits, rng = Digits(halves), random.Random(HELD_OUT_SEED)
     sets = {"halves": [(plain_strip(pixels), text) for pixels, text in halves]}
     for name, draw in (("numbers", digits.number), ("dates", digits.date)):
@@ -110,19 +110,19 @@ def main():
     args = arguments(__doc__, Recognizer.widths, needs_drawn=False, minutes=90, lr_end=1e-3, batch=64)
     share = args.real_share if args.real else 0.0
     share = share if args.synth else 1.0
-    train(
-        args,
-        "recognizer",
-        Recognizer,
-        0.998,
-        lambda seed: MixedStrips(args.synth, args.real, share, seed),
-        collate,
-        vary,
-        loss_of,
-        lambda: held_out(args.real) if args.real else {},
-        validate,
-        lambda average: average,
+    task = Task(
+        name="recognizer",
+        net_of=Recognizer,
+        decay=0.998,
+        data_of=lambda seed: MixedStrips(args.synth, args.real, share, real.part_of(args), seed),
+        collate=collate,
+        vary=vary,
+        loss_of=loss_of,
+        held_out_of=lambda: held_out(args.real) if args.real else {},
+        validate=validate,
+        teacher_of=lambda average: average,
     )
+    train(args, task)
 
 
 if __name__ == "__main__":

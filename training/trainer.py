@@ -4,6 +4,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -41,6 +42,9 @@ def arguments(
     without = "" if needs_drawn else "; without it only real pictures are used"
     parser.add_argument("--synth", type=Path, required=needs_drawn, help=f"the kahao-synth binary{without}")
     parser.add_argument("--real", type=Path, help="folder of real training data; without it only drawn pictures are used")
+    parser.add_argument(
+        "--all-real", action="store_true", help="learn from the held-out fifth, too: for a last round with nothing left to choose"
+    )
     parser.add_argument("--real-share", type=float, default=0.5, help="share of real pictures in a batch")
     parser.add_argument(
         "--size", choices=sizes, default=["full"], nargs="+", help="several are trained side by side on the same batches"
@@ -104,24 +108,32 @@ class Run:
         save(self.folder / CHECKPOINT, self.net, self.average, self.optimizer, self.step)
 
 
-def train(
-    args: argparse.Namespace,
-    name: str,
-    net_of: Callable[[str], nn.Module],
-    decay: float,
-    data_of: Callable[[int], IterableDataset],
-    collate: Callable,
-    vary: Callable,
-    loss_of: Callable,
-    held_out_of: Callable[[], list],
-    validate: Callable[[nn.Module, list], str],
-    teacher_of: Callable[[nn.Module], nn.Module] | None = None,
-):
-    """Trains the network that `net_of` makes for each size, and keeps its weights averaged with `decay`. `data_of` a seed gives
-    endless samples, which `collate` makes a batch: the pixels, then what `loss_of` takes after the network's output. `vary`
-    changes a batch that may have been seen before. `teacher_of` the first network's average says of each batch what `loss_of`
-    takes as `opinion`. `held_out_of` gives the samples on which `validate` says how good the averaged network is; none, and
-    nothing is said."""
+@dataclass(frozen=True)
+class Task:
+    """What a training makes of what."""
+
+    # Of the folder of a run.
+    name: str
+    # The network of a size.
+    net_of: Callable[[str], nn.Module]
+    # Of the average of its weights, a step.
+    decay: float
+    # Endless samples by a seed.
+    data_of: Callable[[int], IterableDataset]
+    # Samples -> a batch: the pixels, then what `loss_of` takes after the network's output.
+    collate: Callable
+    # Changes a batch that may have been seen before.
+    vary: Callable
+    loss_of: Callable
+    # Samples on which `validate` says how good the averaged network is; none, and nothing is said.
+    held_out_of: Callable[[], list]
+    validate: Callable[[nn.Module, list], str]
+    # From the first network's average what says of each batch what `loss_of` takes as `opinion`.
+    teacher_of: Callable[[nn.Module], nn.Module] | None = None
+
+
+def train(args: argparse.Namespace, task: Task):
+    """Trains the task's network in each size that is asked for."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -129,24 +141,24 @@ def train(
     # bfloat16 with channels last: 2.3 times as fast as float32 on a CPU with AVX512-BF16 (LOG.md); elsewhere slower.
     half = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
-    folders = {size: args.run / (name if size == "full" else f"{name}-{size}") for size in args.size}
-    runs = [Run(net_of(size), folder, args, decay, device) for size, folder in folders.items()]
-    teacher = teacher_of(runs[0].average.module) if teacher_of else None
+    folders = {size: args.run / (task.name if size == "full" else f"{task.name}-{size}") for size in args.size}
+    runs = [Run(task.net_of(size), folder, args, task.decay, device) for size, folder in folders.items()]
+    teacher = task.teacher_of(runs[0].average.module) if task.teacher_of else None
     # Nobody teaches himself.
     taught = [run for run in runs if teacher not in (None, run.average.module)]
 
     workers = 0 if args.smoke else args.workers
     loader = DataLoader(
-        data_of(args.seed + runs[0].step),
+        task.data_of(args.seed + runs[0].step),
         batch_size=args.batch,
-        collate_fn=collate,
+        collate_fn=task.collate,
         num_workers=workers,
         prefetch_factor=8 if workers else None,
         worker_init_fn=lambda _: cv2.setNumThreads(1),
     )
     batches = iter(loader)
     # Not before the workers have been forked: the threads that OpenCV may start here would be missing there.
-    held_out = held_out_of()
+    held_out = task.held_out_of()
     pool = Pool(batches, args.pool, POOL_LEAST * args.batch, device) if args.pool else None
     begun = last_save = time.monotonic()
     steps = 0
@@ -161,19 +173,19 @@ def train(
         pixels, *truth = pool.draw(args.batch) if pool else (part.to(device) for part in next(batches))
         pixels = pixels.float()
         if pool:
-            pixels, *truth = vary(pixels, *truth)
+            pixels, *truth = task.vary(pixels, *truth)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             with torch.no_grad():
                 opinion = teacher(pixels).float() if taught else None
             outputs = [run.net(pixels).float() for run in runs]
         for run, output in zip(runs, outputs, strict=True):
-            run.learn(loss_of(output, *truth, opinion=opinion if run in taught else None), lr)
+            run.learn(task.loss_of(output, *truth, opinion=opinion if run in taught else None), lr)
         steps += 1
         if not args.smoke and steps % args.every == 0:
             rate = steps * args.batch / (time.monotonic() - begun)
             for run in runs:
-                said = validate(run.average.module, held_out) if held_out else ""
+                said = task.validate(run.average.module, held_out) if held_out else ""
                 line = f"step {run.step} loss {run.mean_loss.item():.4f} {said} {rate:.0f}/s{f' of {pool.drawn}' if pool else ''}"
                 print(f"{run.folder.name} {line}", flush=True)
                 run.folder.mkdir(parents=True, exist_ok=True)

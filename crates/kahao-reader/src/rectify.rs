@@ -38,8 +38,8 @@ fn framed(line: &Quad) -> (Quad, f32) {
     (part(&tight, start, end), (1.0 - start) / (end - start))
 }
 
-/// The part of a quad between two places along it, in its widths.
-fn part(quad: &Quad, start: f32, end: f32) -> Quad {
+/// The part of a quad between two places along it, in its widths; they may lie beyond its ends.
+pub(crate) fn part(quad: &Quad, start: f32, end: f32) -> Quad {
     let [tl, tr, br, bl] = quad.0;
     let along = |from: Point, to: Point, t: f32| {
         Point::new(from.x + (to.x - from.x) * t, from.y + (to.y - from.y) * t)
