@@ -4,7 +4,6 @@ A fifth of every set is held out: those whose running number in the file name di
 round, in which nothing is left to choose, may learn from all.
 """
 
-import argparse
 import csv
 import enum
 import random
@@ -27,11 +26,6 @@ class Part(enum.Enum):
 
     def has(self, file: str) -> bool:
         return self is Part.ALL or (int(file[:4]) % 5 == 0) == (self is Part.HELD_OUT)
-
-
-def part_of(args: argparse.Namespace) -> Part:
-    """What a training learns from."""
-    return Part.ALL if args.all_real else Part.LEARNT
 
 
 def load_strips(folder: Path, name: str, part: Part) -> list[tuple[np.ndarray, str]]:

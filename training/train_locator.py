@@ -233,7 +233,7 @@ def main():
         name="locator",
         net_of=Locator,
         decay=0.997,
-        data_of=lambda seed: MixedScenes(args.synth, args.real, args.real_share, real.part_of(args), seed),
+        data_of=lambda seed: MixedScenes(args.synth, args.real, args.real_share, args.part, seed),
         collate=collate,
         vary=vary,
         loss_of=loss_of,

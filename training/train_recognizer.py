@@ -114,7 +114,7 @@ def main():
         name="recognizer",
         net_of=Recognizer,
         decay=0.998,
-        data_of=lambda seed: MixedStrips(args.synth, args.real, share, real.part_of(args), seed),
+        data_of=lambda seed: MixedStrips(args.synth, args.real, share, args.part, seed),
         collate=collate,
         vary=vary,
         loss_of=loss_of,

@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from pool import Pool
+from real import Part
 
 # In the folder of a run.
 CHECKPOINT = "checkpoint.pt"
@@ -43,7 +44,12 @@ def arguments(
     parser.add_argument("--synth", type=Path, required=needs_drawn, help=f"the kahao-synth binary{without}")
     parser.add_argument("--real", type=Path, help="folder of real training data; without it only drawn pictures are used")
     parser.add_argument(
-        "--all-real", action="store_true", help="learn from the held-out fifth, too: for a last round with nothing left to choose"
+        "--all-real",
+        dest="part",
+        action="store_const",
+        const=Part.ALL,
+        default=Part.LEARNT,
+        help="learn from the held-out fifth, too: for a last round with nothing left to choose",
     )
     parser.add_argument("--real-share", type=float, default=0.5, help="share of real pictures in a batch")
     parser.add_argument(

@@ -856,7 +856,7 @@ mod tests {
                 quad: Quad::rect(260.0, 160.0, length, 20.0),
                 ..drawn(DATE, 160.0, 150, "11/12", 1.0)
             };
-            let lines = vec![number.clone(), date.clone()];
+            let lines = vec![number.clone(), date];
             let networks = || {
                 let by_grey = networks(0, &to_thumbnail(), lines.clone());
                 let whole = recognizer(move |strip: &[f32]| {
