@@ -142,17 +142,17 @@ class Digits:
     def date(self, rng: random.Random) -> tuple[np.ndarray, str]:
         """A date of such digits at 60 px height, with a drawn slash, on plain ground as wide as a strip shows of a short line.
         Nobody labelled real dates; these have the light and the wear of real ones, if not their narrower type."""
-        month, is_issue = f"{rng.randint(1, 12):02}", rng.random() < 0.12
+        month, is_issue = f"{rng.randint(1, 12):02}", rng.random() < 0.18
         likely = (0, 25) if is_issue else (10, 49)
         year = f"{rng.randint(*likely) if rng.random() < 0.8 else rng.randint(0, 99):02}"
-        text = f"20{year}/{month}" if is_issue else f"{month}/20{year}" if rng.random() < 0.09 else f"{month}/{year}"
-        wide = rng.uniform(30, 45)
+        text = f"20{year}/{month}" if is_issue else f"{month}/20{year}" if rng.random() < 0.15 else f"{month}/{year}"
+        wide = rng.uniform(30, 50)
         parts = self.crops(text, wide, rng)
         at = text.index("/")
         parts[at] = slash(parts[at - 1], parts[at + 1], round(wide * rng.uniform(0.45, 0.95)), rng)
         pixels = np.hstack(parts)
         # A locator that takes what follows a date into its line leaves no ground before it.
-        left = rng.randint(0, 15) if rng.random() < 0.15 else max(round(rng.gauss(150, 21)), 12)
+        left = rng.randint(0, 15) if rng.random() < 0.15 else max(round(rng.gauss(130, 25)), 12)
         right = max(round(600 - left - pixels.shape[1] + rng.gauss(0, 30)), 12)
         ends = left, left + pixels.shape[1]
         smooth = cv2.GaussianBlur(pixels, (0, 0), 18)  # nothing of the digits in the ground beside them

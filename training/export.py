@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import torch
 
-from nets import CardLocator, HolderLocator, HolderRecognizer, Locator, Recognizer
+from nets import CardLocator, DateRecognizer, HolderLocator, HolderRecognizer, Locator, Recognizer
 from stream import read_scenes, read_strips
 from train_locator import letterbox
 from trainer import CHECKPOINT
@@ -25,6 +25,7 @@ PARITY_SEED = 987_654_321
 NETS = {
     "recognizer": Recognizer,
     "locator": Locator,
+    "recognizer-date": DateRecognizer,
     "recognizer-holder": HolderRecognizer,
     "locator-holder": HolderLocator,
     "locator-card": CardLocator,
@@ -109,7 +110,7 @@ def main():
     average = torch.optim.swa_utils.AveragedModel(net)
     average.load_state_dict(state["average"])
     net = average.module.eval()
-    is_packed = isinstance(net, CardLocator | HolderLocator | HolderRecognizer)
+    is_packed = isinstance(net, CardLocator | DateRecognizer | HolderLocator | HolderRecognizer)
     if is_packed:
         round_weights(net)
 

@@ -17,6 +17,8 @@ from strips import LINE_H, fill_like, tone_like
 
 # Shares of dates and of numbers put together of single digits among real strips.
 DATES, NUMBERS = 0.35, 0.35
+# Share of half lines among real strips for what reads dates alone.
+HALVES_AMONG_DATES = 0.3
 
 
 class Part(enum.Enum):
@@ -67,6 +69,16 @@ class StripMixer:
     def half(self) -> tuple[np.ndarray, str]:
         pixels, text = self.rng.choices(self.halves, self.half_weights)[0]
         return cv2.resize(pixels, (int(264 * self.rng.uniform(0.8, 1.05)), LINE_H), interpolation=cv2.INTER_AREA), text
+
+    def date(self) -> tuple[np.ndarray, str]:
+        """Such a strip for what reads dates alone: a date of real digits, or half a line with ground about it, for a network that
+        saw digits put together alone tells real ones worse."""
+        rng = self.rng
+        if rng.random() < HALVES_AMONG_DATES:
+            pixels, text = self.half()
+            before = fill_like(pixels[:, ::-1], rng.randint(1, 40), rng)[:, ::-1]
+            return np.hstack([before, pixels, fill_like(pixels, rng.randint(60, 140), rng)]), text
+        return self.digits.date(rng)
 
     def draw(self) -> tuple[np.ndarray, str]:
         """A strip of about 60 px height and free width, and its text."""

@@ -43,8 +43,9 @@ def plain_strip(pixels: np.ndarray) -> np.ndarray:
     return np.hstack([crop, ground.astype(np.uint8)])
 
 
-def augment(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Any strip of 60 px height -> 48 x 480, framed loosely and tilted as a locator would, with light, blur, noise and JPEG."""
+def augment(pixels: np.ndarray, rng: random.Random, kind: type[Recognizer] = Recognizer) -> np.ndarray:
+    """Any strip of 60 px height -> what a kind of recogniser learns from: framed loosely and tilted as a locator would, with
+    light, blur, noise and JPEG."""
     h, w = pixels.shape
     dx, dy = 0.035 * w, 0.12 * h
     jitter = lambda s: rng.gauss(0, s)  # noqa: E731
@@ -60,34 +61,36 @@ def augment(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
     )
     lean = jitter(0.06) * h  # italics, or a corner quad that leans
     corners[:2, 0] += lean
-    target = np.float32([[0, 0], [STRIP_W, 0], [STRIP_W, STRIP_H], [0, STRIP_H]])
+    target = np.float32([[0, 0], [kind.width, 0], [kind.width, kind.height], [0, kind.height]])
     matrix = cv2.getPerspectiveTransform(corners, target)
-    strip = cv2.warpPerspective(pixels, matrix, (STRIP_W, STRIP_H), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    size = (kind.shown, kind.height)
+    strip = cv2.warpPerspective(pixels, matrix, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
     return degrade(strip, rng)
 
 
 def degrade(strip: np.ndarray, rng: random.Random) -> np.ndarray:
     x = strip.astype(np.float32)
+    height, width = x.shape
     if rng.random() < 0.25:
         x = 255 - x
     x = 128 + (x - 128) * rng.uniform(0.5, 1.3) + rng.uniform(-40, 40)
     if rng.random() < 0.3:  # a light that falls off along the line
-        x = x * np.linspace(rng.uniform(0.6, 1.3), rng.uniform(0.6, 1.3), STRIP_W, dtype=np.float32)[None, :]
+        x = x * np.linspace(rng.uniform(0.6, 1.3), rng.uniform(0.6, 1.3), width, dtype=np.float32)[None, :]
     if rng.random() < 0.12:  # a flash spot
-        cx, cy, r = rng.uniform(0, STRIP_W), rng.uniform(0, STRIP_H), rng.uniform(15, 75)
-        yy, xx = np.mgrid[0:STRIP_H, 0:STRIP_W].astype(np.float32)
+        cx, cy, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(15, 75)
+        yy, xx = np.mgrid[0:height, 0:width].astype(np.float32)
         x = x + rng.uniform(30, 160) * np.exp(-((xx - cx) ** 2 + (yy - cy) ** 2) / (2 * r * r))
     if rng.random() < 0.35:
         x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.6))
     if rng.random() < 0.3:  # a low-resolution original
         f = rng.uniform(0.3, 0.9)
-        small = cv2.resize(x, (int(STRIP_W * f), int(STRIP_H * f)), interpolation=cv2.INTER_AREA)
-        x = cv2.resize(small, (STRIP_W, STRIP_H), interpolation=cv2.INTER_LINEAR)
+        small = cv2.resize(x, (int(width * f), int(height * f)), interpolation=cv2.INTER_AREA)
+        x = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     if rng.random() < 0.4:
         x = x + np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(1, 12), x.shape)
     if rng.random() < 0.1:
-        x0, width = rng.randrange(STRIP_W), rng.randint(3, 9)
-        x[:, x0 : x0 + width] = rng.uniform(0, 255)
+        x0, wide = rng.randrange(width), rng.randint(3, 9)
+        x[:, x0 : x0 + wide] = rng.uniform(0, 255)
     x = np.clip(x, 0, 255).astype(np.uint8)
     if rng.random() < 0.2:
         quality = [cv2.IMWRITE_JPEG_QUALITY, rng.randint(25, 80)]

@@ -29,7 +29,17 @@ from blend import blended
 from digits import NUMBER_GROUPS, Digits, clutter, columns_of
 from export import round_weights, steps_of
 from import_onnx import convolutions, in_order, thinned
-from nets import CardLocator, HolderLocator, HolderRecognizer, Locator, Recognizer, decode_greedy, encode, normalise
+from nets import (
+    CardLocator,
+    DateRecognizer,
+    HolderLocator,
+    HolderRecognizer,
+    Locator,
+    Recognizer,
+    decode_greedy,
+    encode,
+    normalise,
+)
 from pool import Pool
 from stream import read_scenes, read_strips
 from strips import LINE_H, augment
@@ -315,10 +325,10 @@ class Pictures(unittest.TestCase):
 
     def test_augmented_strips_have_the_network_s_size_and_depend_on_the_seed_alone(self):
         pixels = np.random.default_rng(0).integers(0, 255, (40, 300), np.uint8)
-        for seed in range(50):
-            strip = augment(pixels, random.Random(seed))
-            self.assertEqual((strip.shape, strip.dtype), ((Recognizer.height, Recognizer.width), np.uint8))
-            np.testing.assert_array_equal(strip, augment(pixels, random.Random(seed)))
+        for seed, kind in itertools.product(range(50), (Recognizer, DateRecognizer)):
+            strip = augment(pixels, random.Random(seed), kind)
+            self.assertEqual((strip.shape, strip.dtype), ((kind.height, kind.shown), np.uint8))
+            np.testing.assert_array_equal(strip, augment(pixels, random.Random(seed), kind))
 
     def test_a_warped_scene_keeps_its_line_inside_and_in_order(self):
         pixels = np.full((Locator.size, Locator.size), 90, np.uint8)
@@ -357,6 +367,18 @@ class Streams(unittest.TestCase):
             self.assertGreater(along[0] * down[1] - along[1] * down[0], 0)
         for pixels, _ in scenes:
             self.assertEqual(max(pixels.shape), Locator.size)
+
+    def test_date_strips_have_the_network_s_size_and_nothing_but_dates(self):
+        strips = self.first(read_strips(SYNTH, 1, DateRecognizer.drawn_by), 40)
+        for pixels, text in strips:
+            self.assertEqual((pixels.shape, pixels.dtype), ((DateRecognizer.height, DateRecognizer.shown), np.uint8))
+            self.assertRegex(text, r"^(\d\d/(\d\d)?\d\d( |$))*$")
+        self.assertIn("", {text for _, text in strips})
+        # Those without a date are learnt from, too.
+        mixed = train_recognizer.MixedStrips(SYNTH, None, 0.5, real.Part.LEARNT, 1, DateRecognizer)
+        batch = list(itertools.islice(mixed, 40))
+        _, codes, lengths = train_recognizer.collate(batch, DateRecognizer)
+        self.assertEqual((len(codes), lengths.min()), (40, 0))
 
     def test_names_have_the_network_s_size_and_alphabet(self):
         for pixels, text in self.first(read_strips(SYNTH, 1, "holder-strips"), 20):

@@ -14,7 +14,7 @@ from torch.utils.data import IterableDataset
 
 import real
 from digits import Digits
-from nets import Recognizer, decode_greedy, encode
+from nets import DateRecognizer, Recognizer, decode_greedy, encode
 from pool import normal, uniform
 from stream import read_strips
 from strips import augment, plain_strip
@@ -27,32 +27,43 @@ OPINION = 0.5
 
 
 class MixedStrips(IterableDataset):
-    """Endless (strip, text): a share of real ones, the rest drawn."""
+    """Endless (strip, text) for a kind of recogniser: a share of real ones, the rest drawn."""
 
-    def __init__(self, synth: Path | None, folder: Path | None, real_share: float, part: real.Part, seed: int):
-        self.synth, self.folder, self.real_share, self.part, self.seed = synth, folder, real_share, part, seed
+    def __init__(
+        self,
+        synth: Path | None,
+        folder: Path | None,
+        real_share: float,
+        part: real.Part,
+        seed: int,
+        kind: type[Recognizer] = Recognizer,
+    ):
+        self.synth, self.folder, self.real_share, self.part = synth, folder, real_share, part
+        self.seed, self.kind = seed, kind
 
     def __iter__(self):
         seed = worker_seed(self.seed)
         rng = random.Random(seed)
         mixer = real.StripMixer(self.folder, self.part, seed + 1) if self.folder and self.real_share > 0 else None
-        drawn = read_strips(self.synth, seed) if self.synth and self.real_share < 1 else None
+        drawn = read_strips(self.synth, seed, self.kind.drawn_by) if self.synth and self.real_share < 1 else None
+        of_dates = self.kind is DateRecognizer
         while True:
             if mixer and rng.random() < self.real_share:
-                pixels, text = mixer.draw()
-                strip = augment(pixels, rng)
+                pixels, text = mixer.date() if of_dates else mixer.draw()
+                strip = augment(pixels, rng, self.kind)
             else:
                 strip, text = next(drawn)
-            if len(text) * 2 < Recognizer.width // Recognizer.stride and text:
+            # A strip without a date is as good as one with it.
+            if len(text) * 2 < self.kind.shown // self.kind.stride and (text or of_dates):
                 yield strip, text
 
 
-def collate(batch, alphabet: str = Recognizer.alphabet) -> list[torch.Tensor]:
+def collate(batch, kind: type[Recognizer] = Recognizer) -> list[torch.Tensor]:
     """Strips N x 1 x height x width, the codes of their texts, padded to as many as a strip may have, how many each has."""
     strips = torch.from_numpy(np.stack([strip for strip, _ in batch])).unsqueeze(1)
-    codes = torch.zeros((len(batch), Recognizer.width // Recognizer.stride // 2), dtype=torch.long)
+    codes = torch.zeros((len(batch), kind.shown // kind.stride // 2), dtype=torch.long)
     for row, (_, text) in zip(codes, batch, strict=True):
-        row[: len(text)] = torch.tensor(encode(text, alphabet))
+        row[: len(text)] = torch.tensor(encode(text, kind.alphabet), dtype=torch.long)
     return [strips, codes, torch.tensor([len(text) for _, text in batch])]
 
 

@@ -21,9 +21,12 @@ use image::{GrayImage, RgbImage};
 
 use crate::glyphs::Fonts;
 use crate::raster::Random;
+use crate::scene::StripSize;
 
-/// Size of a strip: what the recogniser reads.
-const STRIP: (usize, usize) = (480, 48);
+/// What the recognisers of numbers and names read.
+const STRIP: StripSize = StripSize { width: 480, height: 48, shown: 480 };
+/// What that of dates reads, of which most strips are a little narrower.
+const DATE_STRIP: StripSize = StripSize { width: 288, height: 48, shown: 240 };
 
 #[derive(Parser)]
 #[command(version, about, propagate_version = true)]
@@ -59,6 +62,11 @@ enum Command {
         /// Pixels of the longer side
         #[arg(long, default_value_t = 320)]
         side: usize,
+    },
+    /// Stream grey strips of dates, some of pieces of names, with the dates in them to standard output (format: label.rs)
+    DateStrips {
+        #[command(flatten)]
+        stream: Stream,
     },
     /// Stream grey strips of holders' names with their text to standard output (format: label.rs)
     HolderStrips {
@@ -113,10 +121,14 @@ fn main() -> anyhow::Result<()> {
     let fonts = Fonts::load(&arguments.fonts)?;
     let written = match arguments.command {
         Command::Strips { stream } => stream.write(|out, random| draw_strip(out, random, &fonts)),
+        Command::DateStrips { stream } => stream.write(|out, random| {
+            let (pixels, text) = scene::date_strip(random, &fonts, DATE_STRIP);
+            label::write_strip(out, &pixels, DATE_STRIP.shown, DATE_STRIP.height, &text)
+        }),
         Command::Scenes { stream, side } => stream.write(|out, random| draw_scene(out, random, &fonts, side)),
         Command::HolderStrips { stream } => stream.write(|out, random| {
-            let (pixels, text) = scene::holder_strip(random, &fonts, STRIP.0, STRIP.1);
-            label::write_strip(out, &pixels, STRIP.0, STRIP.1, &text)
+            let (pixels, text) = scene::holder_strip(random, &fonts, STRIP);
+            label::write_strip(out, &pixels, STRIP.shown, STRIP.height, &text)
         }),
         Command::HolderLooks { stream, side } => stream.write(|out, random| {
             let (pixels, lines) = scene::holder_look(random, &fonts, side);
@@ -166,8 +178,8 @@ impl Stream {
 }
 
 fn draw_strip(out: &mut impl Write, random: &mut Random, fonts: &Fonts) -> std::io::Result<()> {
-    let (pixels, text) = scene::strip(random, fonts, STRIP.0, STRIP.1);
-    label::write_strip(out, &pixels, STRIP.0, STRIP.1, &text)
+    let (pixels, text) = scene::strip(random, fonts, STRIP);
+    label::write_strip(out, &pixels, STRIP.shown, STRIP.height, &text)
 }
 
 fn draw_scene(out: &mut impl Write, random: &mut Random, fonts: &Fonts, side: usize) -> std::io::Result<()> {
@@ -177,11 +189,11 @@ fn draw_scene(out: &mut impl Write, random: &mut Random, fonts: &Fonts, side: us
 
 fn write_sheet(seed: u64, fonts: &Fonts, out: &Path) -> anyhow::Result<()> {
     const ROWS: usize = 24;
-    let (width, height) = (STRIP.0 as u32, STRIP.1 as u32);
+    let (width, height) = (STRIP.shown as u32, STRIP.height as u32);
     let gap = 6;
     let mut sheet = GrayImage::new(2 * width + gap, ROWS as u32 * (height + gap));
     for index in 0..2 * ROWS {
-        let (pixels, _) = scene::strip(&mut picture_random(seed, index as u64), fonts, STRIP.0, STRIP.1);
+        let (pixels, _) = scene::strip(&mut picture_random(seed, index as u64), fonts, STRIP);
         let strip = GrayImage::from_raw(width, height, pixels).context("a strip has its own size")?;
         let (x, y) = (index as u32 % 2 * (width + gap), index as u32 / 2 * (height + gap));
         image::imageops::replace(&mut sheet, &strip, x.into(), y.into());
@@ -253,11 +265,24 @@ mod tests {
         let Some(fonts) = fonts() else { return };
         let mut read = 0;
         for index in 0..200 {
-            let (pixels, text) = scene::strip(&mut picture_random(9, index), &fonts, STRIP.0, STRIP.1);
-            assert_eq!(pixels.len(), STRIP.0 * STRIP.1);
+            let (pixels, text) = scene::strip(&mut picture_random(9, index), &fonts, STRIP);
+            assert_eq!(pixels.len(), STRIP.shown * STRIP.height);
             assert!(text.chars().all(|symbol| " 0123456789/".contains(symbol)), "strip {index}: {text}");
             read += usize::from(!text.is_empty());
         }
         assert!(read >= 190, "only {read} of 200 strips have a text");
+    }
+
+    #[test]
+    fn date_strips_say_dates_alone() {
+        let Some(fonts) = fonts() else { return };
+        let mut dated = 0;
+        for index in 0..200 {
+            let (pixels, text) = scene::date_strip(&mut picture_random(9, index), &fonts, DATE_STRIP);
+            assert_eq!(pixels.len(), DATE_STRIP.shown * DATE_STRIP.height);
+            assert!(text.split_whitespace().all(|date| date.contains('/')), "strip {index}: {text}");
+            dated += usize::from(!text.is_empty());
+        }
+        assert!((150..190).contains(&dated), "{dated} of 200 strips show a date");
     }
 }

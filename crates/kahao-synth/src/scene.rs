@@ -1,5 +1,7 @@
 //! The camera: cards on a table, tilted, turned, cropped, lit and blurred; or one straight strip as a locator would cut it.
 
+use std::ops::Range;
+
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::{DynamicImage, ExtendedColorType};
 use kahao_reader::geometry::{Homography, Point, Quad};
@@ -29,63 +31,111 @@ fn grey(c: Colour) -> f32 {
 
 /// Share of strips that show a date: it is a fifth of a number's length, and more often over other things.
 const DATED: f32 = 0.4;
+/// Share of strips for what reads dates alone that show a piece of a name, as a locator may take one for a date.
+const NO_DATE: f32 = 0.1;
+
+/// Size of a strip, px.
+#[derive(Clone, Copy)]
+pub(crate) struct StripSize {
+    /// Of the whole frame of a line.
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    /// How much of the width is drawn: a short line's strip ends soon after it.
+    pub(crate) shown: usize,
+}
+
+/// What of a card a strip shows.
+struct Subject {
+    kind: Kind,
+    /// What is painted, mm on the card, and px/mm.
+    window: [f32; 4],
+    density: f32,
+    /// The part of the line, in its lengths.
+    part: Range<f32>,
+}
+
+const WHOLE: Range<f32> = 0.0..1.0;
 
 /// A grey strip of one line (a number or a date) as the reader would cut it with a locator's error, and its text.
-pub(crate) fn strip(random: &mut Random, fonts: &Fonts, width: usize, height: usize) -> (Vec<u8>, String) {
+pub(crate) fn strip(random: &mut Random, fonts: &Fonts, size: StripSize) -> (Vec<u8>, String) {
     let design = Design::draw(random, fonts);
     let dated = design.date_window().filter(|_| random.chance(DATED / DATE_CHANCE));
     // From a small card in a phone frame to a close-up: a number's strip has about 7 px/mm, a date's 10.
-    let (kind, window, density) = match dated {
-        Some(window) => (Kind::Date, window, random.range(3.5, 12.0)),
-        None => (Kind::Number, design.number_window(), random.range(3.3, 9.0)),
+    let subject = match dated {
+        Some(window) => Subject { kind: Kind::Date, window, density: random.range(3.5, 12.0), part: WHOLE },
+        None => Subject {
+            kind: Kind::Number,
+            window: design.number_window(),
+            density: random.range(3.3, 9.0),
+            part: WHOLE,
+        },
     };
-    strip_of(&design, kind, window, density, random, fonts, [width, height])
+    strip_of(&design, &subject, size, random, fonts)
 }
 
-/// The same of a holder's name.
-pub(crate) fn holder_strip(
-    random: &mut Random,
-    fonts: &Fonts,
-    width: usize,
-    height: usize,
-) -> (Vec<u8>, String) {
+/// The same of a date, or of a piece of a name, and the dates in it: what else the strip shows is no part of the text.
+pub(crate) fn date_strip(random: &mut Random, fonts: &Fonts, size: StripSize) -> (Vec<u8>, String) {
     loop {
         let design = Design::draw(random, fonts);
-        let Some(window) = design.holder_window() else { continue };
         let density = random.range(3.5, 12.0);
-        return strip_of(&design, Kind::Holder, window, density, random, fonts, [width, height]);
+        let (kind, window, part) = if random.chance(NO_DATE) {
+            let start = random.range(0.0, 0.8);
+            (Kind::Holder, design.holder_window(), start..start + random.range(0.15, 0.35))
+        } else {
+            (Kind::Date, design.date_window(), WHOLE)
+        };
+        let Some(window) = window else { continue };
+        let subject = Subject { kind, window, density, part };
+        let (pixels, text) = strip_of(&design, &subject, size, random, fonts);
+        // The reader shows the whole of a line.
+        if subject.kind == Kind::Date && text.is_empty() {
+            continue;
+        }
+        return (pixels, text);
     }
 }
 
-/// The strip of the card's line of a kind, and its text; black when the window does not show it.
+/// The same of a holder's name.
+pub(crate) fn holder_strip(random: &mut Random, fonts: &Fonts, size: StripSize) -> (Vec<u8>, String) {
+    loop {
+        let design = Design::draw(random, fonts);
+        let Some(window) = design.holder_window() else { continue };
+        let subject = Subject { kind: Kind::Holder, window, density: random.range(3.5, 12.0), part: WHOLE };
+        return strip_of(&design, &subject, size, random, fonts);
+    }
+}
+
+/// The strip of a card's line, and its text, which for a date or a piece of a name is the dates in it; black when the window does
+/// not show it.
 fn strip_of(
     design: &Design,
-    kind: Kind,
-    window: [f32; 4],
-    density: f32,
+    subject: &Subject,
+    StripSize { width, height, shown }: StripSize,
     random: &mut Random,
     fonts: &Fonts,
-    [width, height]: [usize; 2],
 ) -> (Vec<u8>, String) {
-    let (raster, lines) = design.paint(fonts, window, density);
-    let nothing = || (vec![0; width * height], String::new());
-    let Some(line) = lines.iter().find(|line| line.kind == kind) else { return nothing() };
+    let Subject { kind, window, density, part } = subject;
+    let (raster, lines) = design.paint(fonts, *window, *density);
+    let nothing = || (vec![0; shown * height], String::new());
+    let Some(line) = lines.iter().find(|line| line.kind == *kind) else { return nothing() };
     let along = match kind {
         Kind::Number => 1.0,
         Kind::Holder => 0.7,
         _ => 1.5,
     };
-    let quad = locator_error(&line.quad, along, random);
+    let ends = [(part.start, 0.0), (part.end, 0.0), (part.end, 1.0), (part.start, 1.0)];
+    let quad = locator_error(&Quad(ends.map(|(u, v)| line.quad.at(u, v))), along, random);
     let strip = Quad::rect(0.0, 0.0, width as f32, height as f32);
     let maps = Homography::from_quads(&strip, &strip_frame(&quad)).and_then(|map| Some((map, map.invert()?)));
     let Some((to_card, to_strip)) = maps else { return nothing() };
-    let text = match kind {
-        Kind::Date => dates_in(&lines, &to_strip, width as f32, height as f32),
-        _ => line.text.clone(),
+    let text = if *kind == Kind::Date || *part != WHOLE {
+        dates_in(&lines, &to_strip, shown as f32, height as f32)
+    } else {
+        line.text.clone()
     };
-    let pixels: Vec<Colour> = (0..width * height)
+    let pixels: Vec<Colour> = (0..shown * height)
         .map(|i| {
-            let (x, y) = ((i % width) as f32, (i / width) as f32);
+            let (x, y) = ((i % shown) as f32, (i / shown) as f32);
             let mut sum = [0.0; 3];
             for (dx, dy) in [(0.3, 0.3), (0.7, 0.7)] {
                 let p = to_card.apply(Point::new(x + dx, y + dy));
@@ -95,7 +145,7 @@ fn strip_of(
             sum
         })
         .collect();
-    let mut scene = Scene { width, height, pixels, lines: Vec::new(), cards: Vec::new() };
+    let mut scene = Scene { width: shown, height, pixels, lines: Vec::new(), cards: Vec::new() };
     scene.light(random);
     (scene.expose_grey(random), text)
 }
