@@ -31,7 +31,8 @@ fn grey(c: Colour) -> f32 {
 
 /// Share of strips that show a date: it is a fifth of a number's length, and more often over other things.
 const DATED: f32 = 0.4;
-/// Share of strips for what reads dates alone that show a piece of a name, as a locator may take one for a date.
+/// Share of cards of which a strip for what reads dates alone is to show a piece of the name, as a locator may take one for a
+/// date: of the strips it is a twentieth, for fewer cards have a name than a date.
 const NO_DATE: f32 = 0.1;
 
 /// Size of a strip, px.
