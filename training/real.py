@@ -71,8 +71,8 @@ class StripMixer:
         return cv2.resize(pixels, (int(264 * self.rng.uniform(0.8, 1.05)), LINE_H), interpolation=cv2.INTER_AREA), text
 
     def date(self) -> tuple[np.ndarray, str]:
-        """Such a strip for what reads dates alone: a date of real digits, or half a line with ground about it, for a network that
-        saw digits put together alone tells real ones worse."""
+        """A strip of 60 px height for what reads dates alone: a date of real digits, or half a line with ground about it, for a
+        network that saw digits put together alone tells real ones worse."""
         rng = self.rng
         if rng.random() < HALVES_AMONG_DATES:
             pixels, text = self.half()

@@ -21,8 +21,8 @@ def read_exactly(pipe, count: int) -> bytes:
 
 
 def read_strips(synth: Path, seed: int, of: str = "strips") -> Iterator[tuple[np.ndarray, str]]:
-    """Endless (strip 48 x 480 uint8, text). Record: u16 height, u16 width, u16 text bytes, pixels, text; little-endian. `of` is
-    the command that draws them: strips, date-strips or holder-strips."""
+    """Endless (strip uint8, text). Record: u16 height, u16 width, u16 text bytes, pixels, text; little-endian. `of` is the
+    command that draws them: strips, date-strips or holder-strips; their size is that of what reads them (nets.py)."""
     pipe = open_stream([str(synth), of, "--seed", str(seed)])
     while True:
         height, width, length = struct.unpack("<HHH", read_exactly(pipe, 6))

@@ -405,10 +405,12 @@ impl CardReader {
         let before = if line.width() > LONG_DATE * line.height() { BEFORE_LONG_DATE } else { 0.0 };
         let look = |recognizer, quad| date_look(recognizer, photo, quad, before);
         let along = locate::along(&line, to_number);
-        let glance = look(&self.date, along.first().copied().unwrap_or(line))?;
-        let mut looks: Vec<DateLook> = glance.into_iter().collect();
-        let prob = looks.first().map_or(0.0, DateLook::prob);
-        if prob == 0.0 || prob >= DATE_SURE_AT_A_GLANCE {
+        let Some(glance) = look(&self.date, along.first().copied().unwrap_or(line))? else {
+            return Ok(Vec::new());
+        };
+        let is_settled = glance.dates.is_empty() || glance.prob() >= DATE_SURE_AT_A_GLANCE;
+        let mut looks = vec![glance];
+        if is_settled {
             return Ok(looks);
         }
         for quad in iter::once(line).chain(along) {

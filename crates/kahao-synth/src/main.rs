@@ -113,6 +113,9 @@ enum Command {
     },
 }
 
+/// Draws a strip of a size, and tells its text.
+type DrawStrip = fn(&mut Random, &Fonts, StripSize) -> (Vec<u8>, String);
+
 /// Draws a scene of a longer side of so many px.
 type DrawScene = fn(&mut Random, &Fonts, usize) -> scene::Scene;
 
@@ -120,16 +123,16 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let fonts = Fonts::load(&arguments.fonts)?;
     let written = match arguments.command {
-        Command::Strips { stream } => stream.write(|out, random| draw_strip(out, random, &fonts)),
-        Command::DateStrips { stream } => stream.write(|out, random| {
-            let (pixels, text) = scene::date_strip(random, &fonts, DATE_STRIP);
-            label::write_strip(out, &pixels, DATE_STRIP.shown, DATE_STRIP.height, &text)
-        }),
+        Command::Strips { stream } => {
+            stream.write(|out, random| draw_strip(out, random, &fonts, scene::strip, STRIP))
+        }
+        Command::DateStrips { stream } => {
+            stream.write(|out, random| draw_strip(out, random, &fonts, scene::date_strip, DATE_STRIP))
+        }
         Command::Scenes { stream, side } => stream.write(|out, random| draw_scene(out, random, &fonts, side)),
-        Command::HolderStrips { stream } => stream.write(|out, random| {
-            let (pixels, text) = scene::holder_strip(random, &fonts, STRIP);
-            label::write_strip(out, &pixels, STRIP.shown, STRIP.height, &text)
-        }),
+        Command::HolderStrips { stream } => {
+            stream.write(|out, random| draw_strip(out, random, &fonts, scene::holder_strip, STRIP))
+        }
         Command::HolderLooks { stream, side } => stream.write(|out, random| {
             let (pixels, lines) = scene::holder_look(random, &fonts, side);
             label::write_scene(out, &pixels, side, side, &lines)
@@ -177,9 +180,15 @@ impl Stream {
     }
 }
 
-fn draw_strip(out: &mut impl Write, random: &mut Random, fonts: &Fonts) -> std::io::Result<()> {
-    let (pixels, text) = scene::strip(random, fonts, STRIP);
-    label::write_strip(out, &pixels, STRIP.shown, STRIP.height, &text)
+fn draw_strip(
+    out: &mut impl Write,
+    random: &mut Random,
+    fonts: &Fonts,
+    draw: DrawStrip,
+    size: StripSize,
+) -> std::io::Result<()> {
+    let (pixels, text) = draw(random, fonts, size);
+    label::write_strip(out, &pixels, size.shown, size.height, &text)
 }
 
 fn draw_scene(out: &mut impl Write, random: &mut Random, fonts: &Fonts, side: usize) -> std::io::Result<()> {
@@ -230,7 +239,7 @@ mod tests {
         let drawn = |seed: u64| {
             let mut out = Vec::new();
             for index in 0..4 {
-                draw_strip(&mut out, &mut picture_random(seed, index), &fonts).unwrap();
+                draw_strip(&mut out, &mut picture_random(seed, index), &fonts, scene::strip, STRIP).unwrap();
                 draw_scene(&mut out, &mut picture_random(seed, index), &fonts, 160).unwrap();
             }
             out

@@ -62,16 +62,11 @@ pub(crate) fn strip(random: &mut Random, fonts: &Fonts, size: StripSize) -> (Vec
     let design = Design::draw(random, fonts);
     let dated = design.date_window().filter(|_| random.chance(DATED / DATE_CHANCE));
     // From a small card in a phone frame to a close-up: a number's strip has about 7 px/mm, a date's 10.
-    let subject = match dated {
-        Some(window) => Subject { kind: Kind::Date, window, density: random.range(3.5, 12.0), part: WHOLE },
-        None => Subject {
-            kind: Kind::Number,
-            window: design.number_window(),
-            density: random.range(3.3, 9.0),
-            part: WHOLE,
-        },
+    let (kind, window, density) = match dated {
+        Some(window) => (Kind::Date, window, random.range(3.5, 12.0)),
+        None => (Kind::Number, design.number_window(), random.range(3.3, 9.0)),
     };
-    strip_of(&design, &subject, size, random, fonts)
+    strip_of(&design, &Subject { kind, window, density, part: WHOLE }, size, random, fonts)
 }
 
 /// The same of a date, or of a piece of a name, and the dates in it: what else the strip shows is no part of the text.
