@@ -15,11 +15,12 @@ COPY --from=build /root-of-image/ /
 WORKDIR /var/lib/kahao
 # Settings: docs/CONFIG.md. A service that listens beyond loopback needs a key first:
 #   docker run --rm -v kahao:/var/lib/kahao kahao keys create --name NAME
-# The last two keep memory flat (docs/RELIABILITY.md, Soak).
+# The last three keep memory flat and at hand (docs/RELIABILITY.md, Soak).
 ENV KAHAO_LISTEN=0.0.0.0:8080 \
     KAHAO_DATABASE=sqlite:///var/lib/kahao/kahao.db \
     KAHAO_LOG_FORMAT=json \
     MALLOC_MMAP_THRESHOLD_=1000000 \
+    MALLOC_TRIM_THRESHOLD_=4000000 \
     MALLOC_ARENA_MAX=2
 VOLUME /var/lib/kahao
 EXPOSE 8080

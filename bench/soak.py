@@ -43,6 +43,7 @@ def main():
     worst = 0.0
     open_files = 0
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "1000000")
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", "4000000")
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     service.alone()
     with service.running(args.binary) as served:

@@ -115,7 +115,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=["recognizer", "locator"])
     parser.add_argument("--models", type=Path, default=Path("../models"), help="folder with NAME.onnx")
-    parser.add_argument("--size", choices=Locator.widths, default="full")
+    parser.add_argument("--size", choices=Recognizer.widths, default="full", help="medium: a recogniser's alone")
     parser.add_argument("--thin", action="store_true", help="cut the full model down to that size")
     parser.add_argument("--run", type=Path, default=Path("../run"), help="where NAME/checkpoint.pt goes")
     parser.add_argument("--synth", type=Path, required=True, help="the kahao-synth binary")
