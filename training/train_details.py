@@ -4,7 +4,7 @@ name, on drawn pictures alone; stop and resume at will.
 python train_details.py recognizer-date --synth ../target/release/kahao-synth --real FOLDER --start CHECKPOINT
 python train_details.py locator-card --synth ../target/release/kahao-synth --start ../run/locator-small/checkpoint.pt
 python train_details.py locator-holder --synth ../target/release/kahao-synth --start ../run/locator-small/checkpoint.pt
-python train_details.py recognizer-holder --synth ../target/release/kahao-synth --start ../run/recognizer-small/checkpoint.pt
+python train_details.py recognizer-holder --synth ../target/release/kahao-synth --start ../run/recognizer-medium/checkpoint.pt
 python train_details.py recognizer-holder --smoke --synth ../target/release/kahao-synth     (seconds, no checkpoint)
 """
 
