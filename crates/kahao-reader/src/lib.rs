@@ -411,7 +411,7 @@ impl CardReader {
         let mut looks: Vec<DateLook> = Vec::new();
         for quad in quads {
             looks.extend(look(&self.date, quad)?);
-            let is_none = looks.iter().all(|look| look.dates.is_empty());
+            let is_none = looks.first().is_none_or(|glance| glance.dates.is_empty());
             if is_none || looks.last().is_some_and(|look| look.prob() >= DATE_SURE) {
                 return Ok(looks);
             }
