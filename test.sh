@@ -241,9 +241,11 @@ if [ -n "$trainer" ]; then
     (
         cd training
         "$trainer" test_data.py --synth "$built/kahao-synth"
-        "$trainer" train_recognizer.py --smoke --batch 24 --synth "$built/kahao-synth"
+        for network in recognizer recognizer-date; do
+            "$trainer" train_recognizer.py "$network" --smoke --batch 24 --synth "$built/kahao-synth"
+        done
         "$trainer" train_locator.py --smoke --batch 8 --synth "$built/kahao-synth"
-        for network in recognizer-date recognizer-holder locator-holder locator-card; do
+        for network in recognizer-holder locator-holder locator-card; do
             "$trainer" train_details.py "$network" --smoke --batch 24 --synth "$built/kahao-synth"
         done
     )

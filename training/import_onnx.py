@@ -3,6 +3,7 @@
 python import_onnx.py recognizer --synth ../target/release/kahao-synth --real ../../shared/realdev
 python import_onnx.py locator --synth ../target/release/kahao-synth --real ../../shared/realdev
 python import_onnx.py locator --size small --thin ...     (a new small one, with the full one's best channels)
+python import_onnx.py recognizer-date ...
 
 The export folds each batch normalisation into its convolution. Here it is unfolded again: what the convolutions give on
 a few batches of training data becomes the normalisation's mean and variance, so that the network says the same as before
@@ -10,6 +11,7 @@ both in evaluation and in training. The optimiser starts afresh; begin with a sm
 """
 
 import argparse
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from torch import nn
 import real
 import train_locator
 import train_recognizer
-from nets import Locator, Recognizer
+from nets import DateRecognizer, Locator, Recognizer
 from trainer import CHECKPOINT, save
 
 BATCHES, BATCH = 8, 64
@@ -32,6 +34,10 @@ def convolutions(path: Path) -> tuple[list[tuple[np.ndarray, np.ndarray]], dict[
     """Weights and biases of the model's convolutions in the order they run, and its metadata."""
     model = onnx.load(path)
     values = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear":  # weights stored in bytes
+            whole, step = (values[name] for name in node.input)
+            values[node.output[0]] = whole.astype(np.float32) * step[:, None, None, None]
     found = [(values[n.input[1]], values[n.input[2]]) for n in model.graph.node if n.op_type == "Conv"]
     return found, {p.key: p.value for p in model.metadata_props}
 
@@ -113,7 +119,7 @@ def unfold(net: nn.Module, model: list[tuple[np.ndarray, np.ndarray]], batches: 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=["recognizer", "locator"])
+    parser.add_argument("name", choices=["recognizer", "locator", "recognizer-date"])
     parser.add_argument("--models", type=Path, default=Path("../models"), help="folder with NAME.onnx")
     parser.add_argument("--size", choices=Recognizer.widths, default="full", help="medium: a recogniser's alone")
     parser.add_argument("--thin", action="store_true", help="cut the full model down to that size")
@@ -122,11 +128,14 @@ def main():
     parser.add_argument("--real", type=Path, help="folder of real training data, as for the training")
     args = parser.parse_args()
 
-    module = {"recognizer": train_recognizer, "locator": train_locator}[args.name]
-    net = {"recognizer": Recognizer, "locator": Locator}[args.name](args.size)
-    mixed = {"recognizer": train_recognizer.MixedStrips, "locator": train_locator.MixedScenes}[args.name]
+    kind = {"recognizer": Recognizer, "locator": Locator, "recognizer-date": DateRecognizer}[args.name]
+    net = kind(args.size)
+    if kind is Locator:
+        mixed, collate = train_locator.MixedScenes, train_locator.collate
+    else:
+        mixed, collate = (functools.partial(f, kind=kind) for f in (train_recognizer.MixedStrips, train_recognizer.collate))
     data = iter(mixed(args.synth, args.real, 0.5 if args.real else 0.0, real.Part.LEARNT, seed=4_711))
-    batches = [module.collate([next(data) for _ in range(BATCH)])[0].float() for _ in range(BATCHES)]
+    batches = [collate([next(data) for _ in range(BATCH)])[0].float() for _ in range(BATCHES)]
     name = args.name if args.size == "full" else f"{args.name}-{args.size}"
     weights, metadata = convolutions(args.models / f"{args.name if args.thin else name}.onnx")
     unfold(net, thinned(net, weights) if args.thin else weights, batches)

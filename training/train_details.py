@@ -1,7 +1,5 @@
-"""Train what reads dates, on drawn strips with real digits mixed in, and what finds the card, and finds and reads the holder's
-name, on drawn pictures alone; stop and resume at will.
+"""Train what finds the card, and finds and reads the holder's name, on drawn pictures alone; stop and resume at will.
 
-python train_details.py recognizer-date --synth ../target/release/kahao-synth --real FOLDER --start CHECKPOINT
 python train_details.py locator-card --synth ../target/release/kahao-synth --start ../run/locator-small/checkpoint.pt
 python train_details.py locator-holder --synth ../target/release/kahao-synth --start ../run/locator-small/checkpoint.pt
 python train_details.py recognizer-holder --synth ../target/release/kahao-synth --start ../run/recognizer-medium/checkpoint.pt
@@ -10,33 +8,19 @@ python train_details.py recognizer-holder --smoke --synth ../target/release/kaha
 
 import functools
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch.utils.data import IterableDataset
 
-import real
 import train_locator
 import train_recognizer
-from nets import CardLocator, DateRecognizer, HolderLocator, HolderRecognizer, Locator, decode_greedy
+from nets import CardLocator, HolderLocator, HolderRecognizer, Locator, decode_greedy
 from stream import read_scenes, read_strips
-from strips import augment
-from trainer import Task, arguments, outputs_of, train, worker_seed
+from trainer import Task, arguments, begin_with, outputs_of, train, worker_seed
 
 # Drawn from a seed of their own, never trained on.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 400
-
-
-def dates(drawn: Iterator, folder: Path | None) -> dict[str, list[tuple[np.ndarray, str]]]:
-    """Held-out strips, drawn ones and such as are put together of held-out digits."""
-    sets = {"drawn": list(itertools.islice(drawn, HELD_OUT))}
-    if folder:
-        mixer = real.StripMixer(folder, real.Part.HELD_OUT, HELD_OUT_SEED)
-        real_ones = [mixer.date() for _ in range(HELD_OUT)]
-        sets["real"] = [(augment(pixels, mixer.rng, DateRecognizer), text) for pixels, text in real_ones]
-    return sets
 
 
 class Looks(IterableDataset):
@@ -83,31 +67,15 @@ def cards_found(net: CardLocator, held_out) -> str:
     return f"cards: corners off by {middle:.4f} in the median, 95 % within {most:.3f}, missed {missed / len(held_out):.3f}"
 
 
-def start_from(net: torch.nn.Module, checkpoint: Path):
-    """Takes over the layers of another network that have the same shape: all but the last of a recogniser of digits."""
-    own, other = net.state_dict(), torch.load(checkpoint, map_location="cpu", weights_only=True)["net"]
-    same = {key: value for key, value in other.items() if key in own and own[key].shape == value.shape}
-    net.load_state_dict(own | same)
-
-
 def main():
     kinds = {
         "locator-card": (CardLocator, 16),
         "locator-holder": (HolderLocator, 16),
         "recognizer-holder": (HolderRecognizer, 64),
-        "recognizer-date": (DateRecognizer, 64),
     }
-    args = arguments(
-        __doc__, Locator.widths, needs_drawn=True, minutes=40, lr_end=2e-5, batch=0, which=tuple(kinds), may_start=True
-    )
+    args = arguments(__doc__, Locator.widths, needs_drawn=True, minutes=40, lr_end=2e-5, batch=0, which=kinds)
     kind, batch = kinds[args.which]
     args.batch = args.batch or batch
-
-    def net_of(size: str) -> torch.nn.Module:
-        net = kind(size)
-        if args.start:
-            start_from(net, args.start)
-        return net
 
     if issubclass(kind, Locator):
         data, collate = functools.partial(Looks, of=kind.drawn_by), train_locator.collate
@@ -116,30 +84,22 @@ def main():
         loss_of = functools.partial(train_locator.loss_of, among=kind.codes)
         drawn = read_scenes(args.synth, HELD_OUT_SEED, Locator.size, kind.drawn_by)
     else:
-        folder = args.real if kind is DateRecognizer else None
 
         def data(synth: Path, seed: int) -> train_recognizer.MixedStrips:
-            return train_recognizer.MixedStrips(synth, folder, args.real_share, args.part, seed, kind)
+            return train_recognizer.MixedStrips(synth, None, 0.0, args.part, seed, kind)
 
-        validate = train_recognizer.validate if kind is DateRecognizer else names_read
-        vary, loss_of = train_recognizer.vary, train_recognizer.loss_of
+        validate, vary, loss_of = names_read, train_recognizer.vary, train_recognizer.loss_of
         collate = functools.partial(train_recognizer.collate, kind=kind)
         drawn = read_strips(args.synth, HELD_OUT_SEED, kind.drawn_by)
-
-    def held_out():
-        if args.smoke:
-            return []
-        return dates(drawn, folder) if kind is DateRecognizer else list(itertools.islice(drawn, HELD_OUT))
-
     task = Task(
         name=args.which,
-        net_of=net_of,
+        net_of=lambda size: begin_with(kind(size), args.start),
         decay=0.998,
         data_of=lambda seed: data(args.synth, seed),
         collate=collate,
         vary=vary,
         loss_of=loss_of,
-        held_out_of=held_out,
+        held_out_of=lambda: [] if args.smoke else list(itertools.islice(drawn, HELD_OUT)),
         validate=validate,
     )
     train(args, task)

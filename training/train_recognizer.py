@@ -1,9 +1,11 @@
-"""Train the line recogniser on drawn strips with real ones mixed in; stop and resume at will.
+"""Train the line recogniser, or that of dates alone, on drawn strips with real ones mixed in; stop and resume at will.
 
 python train_recognizer.py --synth ../target/release/kahao-synth --real ../../shared/realdev --minutes 90
+python train_recognizer.py recognizer-date --synth ../target/release/kahao-synth --real FOLDER --start CHECKPOINT
 python train_recognizer.py --smoke --synth ../target/release/kahao-synth     (seconds, no real pictures, no checkpoint)
 """
 
+import functools
 import random
 from pathlib import Path
 
@@ -18,8 +20,9 @@ from nets import DateRecognizer, Recognizer, decode_greedy, encode
 from pool import normal, uniform
 from stream import read_strips
 from strips import augment, plain_strip
-from trainer import Task, arguments, outputs_of, train, worker_seed
+from trainer import Task, arguments, begin_with, outputs_of, train, worker_seed
 
+KINDS = {"recognizer": Recognizer, "recognizer-date": DateRecognizer}
 # Numbers and dates of held-out digits, drawn from a seed of their own.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 300
 # Weight of the opinion of the first network that is trained, beside the truth, for those trained beside it.
@@ -95,9 +98,13 @@ def loss_of(
     return loss
 
 
-def held_out(folder: Path) -> dict[str, list[tuple[np.ndarray, str]]]:
+def held_out(folder: Path, kind: type[Recognizer]) -> dict[str, list[tuple[np.ndarray, str]]]:
     """Strips that are never trained on: half lines, and numbers and dates put together of their digits, which no network that
-    learnt real numbers by heart can guess."""
+    learnt real numbers by heart can guess; for what reads dates alone, such dates and half lines as it learns from."""
+    if kind is DateRecognizer:
+        mixer = real.StripMixer(folder, real.Part.HELD_OUT, HELD_OUT_SEED)
+        mixed = [mixer.date() for _ in range(HELD_OUT)]
+        return {"dates and half lines": [(augment(pixels, mixer.rng, kind), text) for pixels, text in mixed]}
     halves = real.load_strips(folder, "halves", real.Part.HELD_OUT)
     digits, rng = Digits(halves), random.Random(HELD_OUT_SEED)
     sets = {"halves": [(plain_strip(pixels), text) for pixels, text in halves]}
@@ -118,18 +125,21 @@ def validate(net: Recognizer, sets: dict[str, list[tuple[np.ndarray, str]]]) -> 
 
 
 def main():
-    args = arguments(__doc__, Recognizer.widths, needs_drawn=False, minutes=90, lr_end=1e-3, batch=64)
+    args = arguments(
+        __doc__, Recognizer.widths, needs_drawn=False, minutes=90, lr_end=1e-3, batch=64, which=KINDS, default="recognizer"
+    )
+    kind = KINDS[args.which]
     share = args.real_share if args.real else 0.0
     share = share if args.synth else 1.0
     task = Task(
-        name="recognizer",
-        net_of=Recognizer,
+        name=args.which,
+        net_of=lambda size: begin_with(kind(size), args.start),
         decay=0.998,
-        data_of=lambda seed: MixedStrips(args.synth, args.real, share, args.part, seed),
-        collate=collate,
+        data_of=lambda seed: MixedStrips(args.synth, args.real, share, args.part, seed, kind),
+        collate=functools.partial(collate, kind=kind),
         vary=vary,
         loss_of=loss_of,
-        held_out_of=lambda: held_out(args.real) if args.real else {},
+        held_out_of=lambda: held_out(args.real, kind) if args.real else {},
         validate=validate,
         teacher_of=lambda average: average,
     )

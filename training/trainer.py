@@ -3,7 +3,7 @@
 import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,15 +30,14 @@ def arguments(
     minutes: float,
     lr_end: float,
     batch: int,
-    which: tuple[str, ...] = (),
-    may_start: bool = False,
+    which: Iterable[str] = (),
+    default: str | None = None,
 ) -> argparse.Namespace:
-    """The command line of a training, with some of its defaults. `which` of several is asked first; one that `may_start` from
-    another's layers is asked for these."""
+    """The command line of a training, with some of its defaults. `which` of several kinds is asked first, if there is no
+    `default`; one of several may start with another's layers."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     if which:
-        parser.add_argument("which", choices=which)
-    if may_start:
+        parser.add_argument("which", choices=which, nargs="?" if default else None, default=default)
         parser.add_argument("--start", type=Path, help="checkpoint of a network whose layers a new one begins with")
     without = "" if needs_drawn else "; without it only real pictures are used"
     parser.add_argument("--synth", type=Path, required=needs_drawn, help=f"the kahao-synth binary{without}")
@@ -67,6 +66,15 @@ def arguments(
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--smoke", action="store_true", help="a few steps to see that everything runs and the loss falls")
     return parser.parse_args()
+
+
+def begin_with(net: nn.Module, checkpoint: Path | None) -> nn.Module:
+    """The network with the layers of another one, if there is a checkpoint of it, that have the same shape: all but the last of a
+    recogniser of digits for one of letters."""
+    if checkpoint:
+        own, other = net.state_dict(), torch.load(checkpoint, map_location="cpu", weights_only=True)["net"]
+        net.load_state_dict(own | {key: value for key, value in other.items() if key in own and own[key].shape == value.shape})
+    return net
 
 
 def worker_seed(seed: int) -> int:

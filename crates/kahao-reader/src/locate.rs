@@ -47,7 +47,7 @@ const LETTERBOX_MARGIN: usize = 16;
 const CELL_THRESHOLD: f32 = 0.4;
 /// Fewer votes than this are noise: a digit's width of a line seen from afar.
 const MIN_VOTES: f32 = 1.0;
-/// Lines shorter than this share of the thumbnail are looked at again, closer.
+/// Numbers shorter than this share of the picture's longer side are looked at again, closer, and so are dates below them.
 const SMALL_LINE: f32 = 0.5;
 /// Lines steeper than this (sine of 10 degrees) are looked at again, upright: most cards are trained and read so.
 const STEEP_LINE: f32 = 0.17;
@@ -119,13 +119,12 @@ impl Locator {
     pub(crate) fn locate(&self, photo: &Photo) -> Result<Vec<TextLine>, ReadError> {
         let (thumbnail, width, to_photo) = self.letterbox(photo)?;
         let mut lines = self.look(&thumbnail, width, &to_photo)?;
-        let small = SMALL_LINE * photo.width().max(photo.height()) as f32;
         let steep = |quad: &Quad| {
             let [left, right, ..] = quad.0;
             right.x < left.x || (right.y - left.y).abs() > STEEP_LINE * quad.width()
         };
         let unclear = |line: &&TextLine| {
-            line.kind == LineKind::Number && (line.quad.width() < small || steep(&line.quad))
+            line.kind == LineKind::Number && (is_small(photo, &line.quad) || steep(&line.quad))
         };
         let mut unclear: Vec<TextLine> = lines.iter().filter(unclear).cloned().collect();
         let mut closer: Vec<TextLine> = Vec::new();
@@ -329,6 +328,11 @@ fn touching(probs: &[f32], columns: usize) -> Vec<Vec<usize>> {
         groups.push(group);
     }
     groups
+}
+
+/// Whether a number is so short in the photo that the first look tells its line, and dates below it, badly.
+pub(crate) fn is_small(photo: &Photo, number: &Quad) -> bool {
+    number.width() < SMALL_LINE * photo.width().max(photo.height()) as f32
 }
 
 /// A square about a point, as upright as a line, its side in lengths of that line. What lies outside the photo shows its
