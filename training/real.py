@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from digits import Digits, under_artwork
+from nets import Locator
 from strips import LINE_H, fill_like, tone_like
 
 # Shares of dates and of numbers put together of single digits among real strips.
@@ -114,34 +115,62 @@ class StripMixer:
         return cv2.copyMakeBorder(pixels, 6, 6, 6, 6, cv2.BORDER_REPLICATE), " ".join(text.split())
 
 
+# Where dates stand in the real scenes (px), told by eye: a row for each, one without a box for a scene without any. Scenes of
+# which the eye could not tell are left out. An expiry is one, and VALID FROM beside it, but no other, as in drawn scenes.
+SCENE_DATES = Path(__file__).parent / "scene-dates.csv"
+
 # The labelled boxes of scenes are loose: shares of their height and width that the text itself takes, by eye on 40 of them.
 BOX_TEXT_HEIGHT, BOX_TEXT_WIDTH = 0.66, 0.975
 BOX_MIN_ASPECT = 7.3
 
 
-def load_scenes(folder: Path, part: Part) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(grey picture, 4 x 2 corners of the number line in px), upright cards only."""
+def load_scenes(folder: Path, part: Part) -> list[tuple[np.ndarray, list[tuple[int, np.ndarray]], bool]]:
+    """(grey picture, its lines, whether dates are among them), upright cards only. A line is a kind, that of the stream of drawn
+    ones, and 4 x 2 corners in px; the number's is the first."""
+    dates = load_dates()
     scenes = []
     with open(folder / "scenes.csv", encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
-            if not part.has(row["file"]):
+            file = row["file"]
+            if not part.has(file):
                 continue
-            pixels = cv2.imread(str(folder / "scenes" / row["file"]), cv2.IMREAD_GRAYSCALE)
-            x0, y0, x1, y1 = (float(row[k]) for k in ("x0", "y0", "x1", "y1"))
+            pixels = cv2.imread(str(folder / "scenes" / file), cv2.IMREAD_GRAYSCALE)
+            x0, y0, x1, y1 = box_of(row)
             if (x1 - x0) / (y1 - y0) < BOX_MIN_ASPECT:
                 continue  # the upright box of a tilted card says too little about its line
             dx, dy = (x1 - x0) * (1 - BOX_TEXT_WIDTH) / 2, (y1 - y0) * (1 - BOX_TEXT_HEIGHT) / 2
-            quad = np.float32([[x0 + dx, y0 + dy], [x1 - dx, y0 + dy], [x1 - dx, y1 - dy], [x0 + dx, y1 - dy]])
-            scenes.append((pixels, quad))
+            number = (Locator.kinds.index("number"), corners(x0 + dx, y0 + dy, x1 - dx, y1 - dy))
+            scenes.append((pixels, [number, *dates.get(file, [])], file in dates))
     assert scenes, f"no scenes in {folder}"
     return scenes
 
 
+def load_dates() -> dict[str, list[tuple[int, np.ndarray]]]:
+    """By file the dates of a real scene, as lines of it: of each that somebody has looked at, none where it has none."""
+    dates = {}
+    with open(SCENE_DATES, encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            lines = dates.setdefault(row["file"], [])
+            if row["x0"]:
+                lines.append((Locator.kinds.index("date"), corners(*box_of(row))))
+    return dates
+
+
+def box_of(row: dict[str, str]) -> list[float]:
+    return [float(row[side]) for side in ("x0", "y0", "x1", "y1")]
+
+
+def corners(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+    """4 x 2, from the top-left clockwise."""
+    return np.float32([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+
+
 def warp_scene(
-    pixels: np.ndarray, quad: np.ndarray, size: int, rng: random.Random, turn: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """A real scene turned, tilted, zoomed and cropped into size x size, its line staying inside."""
+    pixels: np.ndarray, lines: list[tuple[int, np.ndarray]], size: int, rng: random.Random, turn: float | None = None
+) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
+    """A real scene turned, tilted, zoomed and cropped into size x size, its first line staying inside; others may be cut off."""
     h, w = pixels.shape
+    quad = lines[0][1]
     if turn is None:
         kind = rng.random()
         turn = rng.gauss(0, 4) if kind < 0.5 else 90 * rng.randint(1, 3) + rng.gauss(0, 5) if kind < 0.77 else rng.uniform(0, 360)
@@ -162,7 +191,7 @@ def warp_scene(
         if placed.min() > 2 and placed.max() < size - 2:
             break
     else:
-        matrix, placed = np.eye(3), quad
+        matrix, placed = np.eye(3, dtype=np.float32), quad
     border = rng.choice([cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT])
     shown = cv2.warpPerspective(
         pixels, matrix, (size, size), flags=cv2.INTER_AREA, borderMode=border, borderValue=rng.choice([0, 0, 128, 255])
@@ -170,7 +199,7 @@ def warp_scene(
     if rng.random() < 0.5:  # letterboxed, as a picture that is not square is
         keep = max(int(size * rng.uniform(0.56, 1.0)), int(np.ceil(placed[:, 1].max())) + 2)
         shown[keep:] = 0
-    return shown, placed
+    return shown, [(kind, cv2.perspectiveTransform(line[None], matrix)[0]) for kind, line in lines]
 
 
 def look_again(

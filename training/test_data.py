@@ -333,10 +333,23 @@ class Pictures(unittest.TestCase):
     def test_a_warped_scene_keeps_its_line_inside_and_in_order(self):
         pixels = np.full((Locator.size, Locator.size), 90, np.uint8)
         for seed in range(50):
-            _, quad = real.warp_scene(pixels, NUMBER, Locator.size, random.Random(seed))
+            _, lines = real.warp_scene(pixels, [(0, NUMBER), (1, DATE)], Locator.size, random.Random(seed))
+            self.assertEqual([kind for kind, _ in lines], [0, 1])
+            quad, date = (line for _, line in lines)
             self.assertTrue((quad > 0).all() and (quad < Locator.size).all())
             along, down = quad[1] - quad[0], quad[3] - quad[0]
             self.assertGreater(along[0] * down[1] - along[1] * down[0], 0, "corners run clockwise")
+            self.assertGreater((date[0] - quad[3]) @ down, 0, "the date stands below")
+
+    def test_the_dates_of_real_scenes_lie_in_them_and_are_lines(self):
+        dates = real.load_dates()
+        self.assertTrue(any(not lines for lines in dates.values()), "some have none")
+        for file, lines in dates.items():
+            for kind, quad in lines:
+                width, height = quad[2] - quad[0]
+                self.assertEqual(kind, 1, file)
+                self.assertTrue((quad >= 0).all() and (quad <= Locator.size).all(), file)
+                self.assertTrue(1.5 < width / height < 9, (file, width, height))
 
 
 class Streams(unittest.TestCase):

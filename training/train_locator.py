@@ -114,8 +114,9 @@ class MixedScenes(IterableDataset):
         drawn = read_scenes(self.synth, seed)
         while True:
             if scenes and rng.random() < self.real_share:
-                pixels, quad = real.warp_scene(*rng.choice(scenes), Locator.size, rng)
-                yield real.degrade_scene(pixels, rng), [(0, quad)], False
+                pixels, lines, dates_known = rng.choice(scenes)
+                pixels, lines = real.warp_scene(pixels, lines, Locator.size, rng)
+                yield real.degrade_scene(pixels, rng), lines, dates_known
             else:
                 pixels, lines = next(drawn)
                 again = real.look_again(pixels, lines, Locator.size, rng) if rng.random() < SECOND_LOOKS else None
@@ -194,15 +195,14 @@ def loss_of(
     return bce + dice.mean() + votes.sum() / len(output) / 8
 
 
-def held_out(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Held-out real scenes upright, in quarter turns, and at any angle."""
+def held_out(folder: Path) -> list[tuple[str, np.ndarray, list[tuple[int, np.ndarray]], bool]]:
+    """Held-out real scenes upright, in quarter turns, and at any angle, with their lines and whether dates are among them."""
     rng = random.Random(0)
     scenes = []
-    for pixels, quad in real.load_scenes(folder, real.Part.HELD_OUT):
-        scenes.append(("upright", letterbox(pixels), quad))
-        turn = 90.0 * rng.randint(1, 3)
-        scenes.append(("quarter", *real.warp_scene(pixels, quad, Locator.size, rng, turn)))
-        scenes.append(("any", *real.warp_scene(pixels, quad, Locator.size, rng, rng.uniform(0, 360))))
+    for pixels, lines, dates_known in real.load_scenes(folder, real.Part.HELD_OUT):
+        scenes.append(("upright", letterbox(pixels), lines, dates_known))
+        for name, turn in (("quarter", 90.0 * rng.randint(1, 3)), ("any", rng.uniform(0, 360))):
+            scenes.append((name, *real.warp_scene(pixels, lines, Locator.size, rng, turn), dates_known))
     return scenes
 
 
@@ -216,15 +216,25 @@ def is_near(found: np.ndarray, quad: np.ndarray) -> bool:
 
 
 def validate(net: Locator, scenes) -> str:
-    """Share of lines whose corners are near enough, by kind of turn."""
-    found, total = {}, {}
-    outputs = outputs_of(net, np.stack([pixels for _, pixels, _ in scenes])).numpy()
-    for (turn, _, quad), output in zip(scenes, outputs, strict=True):
-        lines = [line for line in find_lines(output) if line[0] == 0]
+    """Share of numbers whose corners are near enough, by kind of turn; of upright cards also how many of the dates are found,
+    their middles within a line's height, and how many lines are taken for dates that are none."""
+    number, date = (Locator.kinds.index(kind) for kind in ("number", "date"))
+    near, total = {}, {}
+    dates, dates_found, no_dates = 0, 0, 0
+    outputs = outputs_of(net, np.stack([pixels for _, pixels, _, _ in scenes])).numpy()
+    for (turn, _, lines, dates_known), output in zip(scenes, outputs, strict=True):
+        found = find_lines(output)
+        numbers = [quad for kind, _, quad in found if kind == number]
         total[turn] = total.get(turn, 0) + 1
-        if lines:
-            found[turn] = found.get(turn, 0) + int(is_near(lines[0][2], quad))
-    return " ".join(f"{turn} {found.get(turn, 0) / total[turn]:.3f}" for turn in total)
+        near[turn] = near.get(turn, 0) + int(bool(numbers) and is_near(numbers[0], lines[0][1]))
+        if turn == "upright" and dates_known:
+            told = [quad.mean(axis=0) for kind, _, quad in found if kind == date]
+            there = [(quad.mean(axis=0), np.linalg.norm(quad[3] - quad[0])) for kind, quad in lines if kind == date]
+            dates += len(there)
+            dates_found += sum(any(np.linalg.norm(at - middle) < height for at in told) for middle, height in there)
+            no_dates += sum(all(np.linalg.norm(at - middle) >= height for middle, height in there) for at in told)
+    numbers = " ".join(f"{turn} {near[turn] / total[turn]:.3f}" for turn in total)
+    return f"{numbers}; dates {dates_found} of {dates}, not dates {no_dates}"
 
 
 def main():

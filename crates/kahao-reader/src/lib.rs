@@ -233,7 +233,7 @@ impl CardReader {
         let mut numbers = Vec::new();
         for line in lines.iter().take(MAX_LINES) {
             deadline.check()?;
-            numbers.extend(read_number(self, photo, line)?);
+            numbers.extend(read_number(self, photo, line, &mut found.glances)?);
         }
         found.unread = numbers.len() < lines.len();
         for (number, quad) in numbers {
@@ -250,8 +250,15 @@ impl CardReader {
         Ok(())
     }
 
-    /// The number of a line, found by the small locator, of which the small recogniser or else the full one is sure.
-    fn glance(&self, photo: &Photo, line: &TextLine) -> Result<Option<Number>, ReadError> {
+    /// The number of a line, found by the small locator, of which the small recogniser or else the full one is sure; what the full
+    /// one saw is kept if it is not.
+    fn glance(
+        &self,
+        photo: &Photo,
+        line: &TextLine,
+        glances: &mut Vec<Looks>,
+    ) -> Result<Option<Number>, ReadError> {
+        let mut last = None;
         for networks in [&self.small, &self.full] {
             let mut looks = Looks::default();
             self.look(networks, photo, line.quad, &mut looks)?;
@@ -261,15 +268,25 @@ impl CardReader {
                 return Ok(number);
             }
             if looks.prob() < HOPELESS {
-                break;
+                return Ok(None);
             }
+            last = Some(looks);
         }
+        // One that looked beyond the ends of the number would outweigh a later doubt that it is part of a longer one.
+        glances.extend(last.filter(|looks| looks.seen.len() == 1));
         Ok(None)
     }
 
     /// The number of a line with its quad in the photo; `None` when it is not legible.
-    fn read_number(&self, photo: &Photo, line: &TextLine) -> Result<Option<Number>, ReadError> {
-        let mut looks = Looks::default();
+    fn read_number(
+        &self,
+        photo: &Photo,
+        line: &TextLine,
+        glances: &mut Vec<Looks>,
+    ) -> Result<Option<Number>, ReadError> {
+        // The small locator's corners are another look at the same line.
+        let same = |looks: &Looks| looks.seen.iter().any(|(quad, _)| locate::overlap(quad, &line.quad));
+        let mut looks = glances.iter().position(same).map(|at| glances.swap_remove(at)).unwrap_or_default();
         self.look(&self.full, photo, line.quad, &mut looks)?;
         if (HOPELESS..SURE).contains(&looks.prob()) {
             // Found anew from close by, then a little looser and tighter.
@@ -295,10 +312,15 @@ impl CardReader {
     }
 
     /// The same of a line in another view: most of these are none.
-    fn read_elsewhere(&self, photo: &Photo, line: &TextLine) -> Result<Option<Number>, ReadError> {
+    fn read_elsewhere(
+        &self,
+        photo: &Photo,
+        line: &TextLine,
+        glances: &mut Vec<Looks>,
+    ) -> Result<Option<Number>, ReadError> {
         let is_seen =
             self.shows_number(photo, line.quad)? || self.shows_number(photo, line.quad.rotated180())?;
-        if is_seen { self.read_number(photo, line) } else { Ok(None) }
+        if is_seen { self.read_number(photo, line, glances) } else { Ok(None) }
     }
 
     /// Whether the small recogniser sees anything of a number, in half the time that the full one takes: of 979 changed real
@@ -477,6 +499,8 @@ struct Found {
     cards: Vec<(Quad, CardReading)>,
     /// Whether the last look saw a number line that could not be read.
     unread: bool,
+    /// What the full recogniser saw at lines that were not sure at a glance.
+    glances: Vec<Looks>,
 }
 
 impl Found {
@@ -513,8 +537,8 @@ impl Looks {
 /// A number with its line's quad in the photo.
 type Number = (FieldReading<Pan>, Quad);
 
-/// How the number of a line is read; `None` when it is not legible.
-type ReadNumber = fn(&CardReader, &Photo, &TextLine) -> Result<Option<Number>, ReadError>;
+/// How the number of a line is read, with the glances at lines that were not sure; `None` when it is not legible.
+type ReadNumber = fn(&CardReader, &Photo, &TextLine, &mut Vec<Looks>) -> Result<Option<Number>, ReadError>;
 
 /// What one look at a line says of dates.
 struct DateLook {
@@ -927,6 +951,27 @@ mod tests {
             let reading = reader.read(&picture(&line(1.0)));
             let expected = read.then(|| vec![("4539578763621486".to_owned(), None)]);
             assert_eq!(reading.ok().map(|cards| facts(&cards)), expected, "{small} and {full}");
+        }
+    }
+
+    #[test]
+    fn what_was_seen_at_a_glance_counts_as_a_look() {
+        // Two looks at a line are sure where one is not, and it is not located from close by.
+        let lines = vec![drawn(NUMBER, 100.0, 200, "4539 5787 6362 1486", 0.87)];
+        for (glance, expected) in [(0, 1), (usize::MAX, 2)] {
+            let located = Arc::new(AtomicUsize::new(0));
+            let seen = [(NUMBER, lines[0].quad.transform(&to_thumbnail()))];
+            let count = Arc::clone(&located);
+            let full = Networks {
+                locator: locator(move |_| {
+                    votes(if count.fetch_add(1, Ordering::Relaxed) == 0 { &seen } else { &[] })
+                }),
+                recognizer: reads(&lines),
+            };
+            let reader = reader(networks(glance, &to_thumbnail(), &lines), full, reads(&lines));
+            let cards = reader.read(&picture(&lines)).unwrap_or_default();
+            assert_eq!(facts(&cards), [("4539578763621486".to_owned(), None)]);
+            assert_eq!(located.load(Ordering::Relaxed), expected, "{glance}");
         }
     }
 

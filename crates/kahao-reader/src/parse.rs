@@ -29,6 +29,11 @@ const GROUPS_ODD: f32 = -1.0;
 /// How likely a look's strip was cut so badly that it says nothing: then the others decide.
 const BAD_LOOK: f32 = 0.05;
 
+/// How often what speaks for a number (Luhn, prefix, length) counts where several looks are pooled, as a power of how many: of 3,551
+/// drawn numbers 3,291 were right and 27 wrong so, at a half 3,288 and 35; of 979 changed real ones 935 and 19, 933 and 19.
+/// What speaks against one counts at every look: of 500 drawn pictures without a card two more were read otherwise.
+const PRIOR_GROWTH: f32 = 0.25;
+
 /// By how much the log-odds of a number are too large (temperature scaling, Guo et al. 2017), fitted to 3,056 drawn pictures of one
 /// card: of those from 0.95 on 99.5 % are right so, by each half fitted on the other, instead of 99.45 %.
 const SLOPE: f32 = 0.87;
@@ -86,6 +91,8 @@ pub(crate) struct Scored {
     text: String,
     /// Probability, 0 to 1; those of a look add up to 1 with what no number accounts for.
     prob: f32,
+    /// What of it is known of cards, in log-odds: no look saw that.
+    prior: f32,
 }
 
 impl Scored {
@@ -106,11 +113,12 @@ pub(crate) fn score_numbers(log_probs: &LogProbs, alphabet: &Alphabet, table: &B
         }
         let share = candidate.log_prob.exp();
         others -= share;
-        let weight = share * (prior(&pan, table) + layout(&candidate.text)).exp();
+        let prior = prior(&pan, table);
+        let weight = share * (prior + layout(&candidate.text)).exp();
         // The same digits with another grouping are the same number.
         match numbers.iter_mut().find(|known| known.pan == pan) {
             Some(known) => known.prob += weight,
-            None => numbers.push(Scored { pan, text: candidate.text.trim().to_owned(), prob: weight }),
+            None => numbers.push(Scored { pan, text: candidate.text.trim().to_owned(), prob: weight, prior }),
         }
     }
     let total: f32 = numbers.iter().map(|number| number.prob).sum::<f32>() + others.max(0.0);
@@ -121,7 +129,8 @@ pub(crate) fn score_numbers(log_probs: &LogProbs, alphabet: &Alphabet, table: &B
 /// The number that several looks at one line agree on best, by its index into one of them: (look, index, probability).
 ///
 /// A logarithmic opinion pool (Genest and Zidek 1986): the looks' probabilities are multiplied, each with the exponent
-/// 1 / sqrt(looks), for they see the same picture and err together.
+/// 1 / sqrt(looks), for they see the same picture and err together. What is known of cards, and is in each of them, would count
+/// sqrt(looks) times so; what speaks for a number is brought down to [`PRIOR_GROWTH`].
 pub(crate) fn pool(looks: &[Vec<Scored>]) -> Option<(usize, usize, f32)> {
     let count = looks.len() as f32;
     let agreed = |probs: &dyn Fn(&Vec<Scored>) -> f32| {
@@ -137,7 +146,8 @@ pub(crate) fn pool(looks: &[Vec<Scored>]) -> Option<(usize, usize, f32)> {
             let in_look = |look: &Vec<Scored>| {
                 look.iter().find(|other| other.pan == number.pan).map_or(0.0, |other| other.prob)
             };
-            let weight = agreed(&in_look);
+            let weight =
+                agreed(&in_look) * ((count.powf(PRIOR_GROWTH) - count.sqrt()) * number.prior.max(0.0)).exp();
             if !seen.contains(&&number.pan) {
                 seen.push(&number.pan);
                 total += weight;
@@ -400,6 +410,20 @@ mod tests {
         let log_probs = columns(&alphabet(), "4123 4567 8901 2340", &[]);
         let chosen = choose_number(&log_probs, &alphabet(), BinTable::embedded()).unwrap();
         assert_eq!(chosen.value.digits(), "4123456789012340");
+    }
+
+    #[test]
+    fn what_many_looks_see_outweighs_what_is_known_of_cards() {
+        // The check digit tips the scale of one look that is fairly sure of another digit, but not of many.
+        let look = || {
+            let log_probs = columns(&alphabet(), "4123 4567 8978 2340", &[(12, '1', 0.05)]);
+            score_numbers(&log_probs, &alphabet(), BinTable::embedded())
+        };
+        for (count, expected) in [(1, "4123456789182340"), (16, "4123456789782340")] {
+            let looks: Vec<_> = std::iter::repeat_with(look).take(count).collect();
+            let (look, index, _) = pool(&looks).unwrap();
+            assert_eq!(looks[look][index].pan.digits(), expected, "{count} looks");
+        }
     }
 
     #[test]
