@@ -201,8 +201,10 @@ def held_out(folder: Path) -> list[tuple[str, np.ndarray, list[tuple[int, np.nda
     scenes = []
     for pixels, lines, dates_known in real.load_scenes(folder, real.Part.HELD_OUT):
         scenes.append(("upright", letterbox(pixels), lines, dates_known))
-        for name, turn in (("quarter", 90.0 * rng.randint(1, 3)), ("any", rng.uniform(0, 360))):
-            scenes.append((name, *real.warp_scene(pixels, lines, Locator.size, rng, turn), dates_known))
+        turn = 90.0 * rng.randint(1, 3)
+        scenes.append(("quarter", *real.warp_scene(pixels, lines, Locator.size, rng, turn), dates_known))
+        turn = rng.uniform(0, 360)
+        scenes.append(("any", *real.warp_scene(pixels, lines, Locator.size, rng, turn), dates_known))
     return scenes
 
 

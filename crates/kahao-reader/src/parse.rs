@@ -133,6 +133,7 @@ pub(crate) fn score_numbers(log_probs: &LogProbs, alphabet: &Alphabet, table: &B
 /// sqrt(looks) times so; what speaks for a number is brought down to [`PRIOR_GROWTH`].
 pub(crate) fn pool(looks: &[Vec<Scored>]) -> Option<(usize, usize, f32)> {
     let count = looks.len() as f32;
+    let excess = count.powf(PRIOR_GROWTH) - count.sqrt();
     let agreed = |probs: &dyn Fn(&Vec<Scored>) -> f32| {
         let mean = looks.iter().map(probs).sum::<f32>() / count;
         let weight = |look| ((1.0 - BAD_LOOK) * probs(look) + BAD_LOOK * mean).powf(1.0 / count.sqrt());
@@ -146,8 +147,7 @@ pub(crate) fn pool(looks: &[Vec<Scored>]) -> Option<(usize, usize, f32)> {
             let in_look = |look: &Vec<Scored>| {
                 look.iter().find(|other| other.pan == number.pan).map_or(0.0, |other| other.prob)
             };
-            let weight =
-                agreed(&in_look) * ((count.powf(PRIOR_GROWTH) - count.sqrt()) * number.prior.max(0.0)).exp();
+            let weight = agreed(&in_look) * (excess * number.prior.max(0.0)).exp();
             if !seen.contains(&&number.pan) {
                 seen.push(&number.pan);
                 total += weight;
