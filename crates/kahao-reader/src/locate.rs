@@ -169,6 +169,13 @@ impl Locator {
         Ok(lines)
     }
 
+    /// A line as a second look shows it, close and upright.
+    pub(crate) fn look_upright(&self, photo: &Photo, line: &TextLine) -> Result<Option<TextLine>, ReadError> {
+        let lines = self.look_around(photo, &line.quad, SECOND_LOOK)?;
+        let it = lines.into_iter().filter(|other| same(other, line));
+        Ok(it.max_by(|a, b| a.votes.total_cmp(&b.votes)))
+    }
+
     /// The number lines about a line, seen from so close that it nearly fills the view.
     pub(crate) fn look_closer(&self, photo: &Photo, line: &TextLine) -> Result<Vec<Quad>, ReadError> {
         let lines = self.look_around(photo, &line.quad, CLOSE_LOOK)?;
