@@ -339,7 +339,12 @@ fn touching(probs: &[f32], columns: usize) -> Vec<Vec<usize>> {
 
 /// Whether a number is so short in the photo that the first look tells its line, and dates below it, badly.
 pub(crate) fn is_small(photo: &Photo, number: &Quad) -> bool {
-    number.width() < SMALL_LINE * photo.width().max(photo.height()) as f32
+    is_shorter(photo, number, SMALL_LINE)
+}
+
+/// Whether a number is shorter than this share of the photo's longer side.
+pub(crate) fn is_shorter(photo: &Photo, number: &Quad, share: f32) -> bool {
+    number.width() < share * photo.width().max(photo.height()) as f32
 }
 
 /// A square about a point, as upright as a line, its side in lengths of that line. What lies outside the photo shows its
