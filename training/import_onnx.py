@@ -4,6 +4,7 @@ python import_onnx.py recognizer --synth ../target/release/kahao-synth --real ..
 python import_onnx.py locator --synth ../target/release/kahao-synth --real ../../shared/realdev
 python import_onnx.py locator --size small --thin ...     (a new small one, with the full one's best channels)
 python import_onnx.py recognizer-date ...
+python import_onnx.py locator-stack ...
 
 The export folds each batch normalisation into its convolution. Here it is unfolded again: what the convolutions give on
 a few batches of training data becomes the normalisation's mean and variance, so that the network says the same as before
@@ -23,10 +24,11 @@ from torch import nn
 import real
 import train_locator
 import train_recognizer
-from nets import DateRecognizer, Locator, Recognizer
+from nets import DateRecognizer, Locator, Recognizer, StackLocator
 from trainer import CHECKPOINT, save
 
 BATCHES, BATCH = 8, 64
+NETS = {"recognizer": Recognizer, "locator": Locator, "recognizer-date": DateRecognizer, "locator-stack": StackLocator}
 SHAPES = {Recognizer: (Recognizer.height, Recognizer.width), Locator: (Locator.size, Locator.size)}
 
 
@@ -119,7 +121,7 @@ def unfold(net: nn.Module, model: list[tuple[np.ndarray, np.ndarray]], batches: 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=["recognizer", "locator", "recognizer-date"])
+    parser.add_argument("name", choices=NETS)
     parser.add_argument("--models", type=Path, default=Path("../models"), help="folder with NAME.onnx")
     parser.add_argument("--size", choices=Recognizer.widths, default="full", help="medium: a recogniser's alone")
     parser.add_argument("--thin", action="store_true", help="cut the full model down to that size")
@@ -128,9 +130,9 @@ def main():
     parser.add_argument("--real", type=Path, help="folder of real training data, as for the training")
     args = parser.parse_args()
 
-    kind = {"recognizer": Recognizer, "locator": Locator, "recognizer-date": DateRecognizer}[args.name]
+    kind = NETS[args.name]
     net = kind(args.size)
-    if kind is Locator:
+    if issubclass(kind, Locator):
         mixed, collate = train_locator.MixedScenes, train_locator.collate
     else:
         mixed, collate = (functools.partial(f, kind=kind) for f in (train_recognizer.MixedStrips, train_recognizer.collate))

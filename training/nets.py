@@ -153,3 +153,13 @@ class CardLocator(Locator):
     drawn_by = "card-looks"
     codes = (4,)
     widths = {"full": Locator.widths["small"]}
+
+
+class StackLocator(Locator):
+    """(N, 1, 320, 320) grey letterboxed picture -> (N, 10, 40, 40): the same of a number in rows of four digits, all rows
+    together, and of dates."""
+
+    kinds = ("stack", "date")
+    drawn_by = "stack-scenes"
+    codes = (5, 1)
+    widths = {"full": Locator.widths["small"]}

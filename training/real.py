@@ -203,24 +203,28 @@ def warp_scene(
 
 
 def look_again(
-    pixels: np.ndarray, lines: list[tuple[int, np.ndarray]], size: int, rng: random.Random
+    pixels: np.ndarray,
+    lines: list[tuple[int, np.ndarray]],
+    size: int,
+    rng: random.Random,
+    of: int = 0,
+    sides: tuple[float, ...] = (1.5, 1.5, 1.2),
 ) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]] | None:
-    """A drawn scene as the reader sees it the second time: close about a number line that was told roughly, as upright as it,
-    the picture's edge repeated beyond it (locate.rs). None without a number line, or with one that is too small."""
-    numbers = [quad for kind, quad in lines if kind == 0]
+    """A drawn scene as the reader sees it the second time: close about a number line (or what has the code `of`) that was told
+    roughly, as upright as it, the picture's edge repeated beyond it; in lengths of its longer side, as wide as one of `sides`
+    (locate.rs). None without a number line, or with one that is too small."""
+    numbers = [quad for kind, quad in lines if kind == of]
     if not numbers:
         return None
     quad = rng.choice(numbers)
     along = (quad[1] + quad[2] - quad[0] - quad[3]) / 2
-    length = float(np.linalg.norm(along))
-    if length < size / 3:
+    length = float(max(np.linalg.norm(along), np.linalg.norm(quad[3] - quad[0])))
+    if sides[0] * length < size / 2:
         return None  # enlarged more than twice it would be blurred as no photograph is
     turn = np.arctan2(along[1], along[0]) + np.deg2rad(rng.gauss(0, 5))
     u = np.float32([np.cos(turn), np.sin(turn)])
     v = np.float32([-u[1], u[0]])
-    # The views of locate.rs: about the card, about the line.
-    lengths = rng.choice([1.5, 1.5, 1.2])
-    side = lengths * length * rng.uniform(0.9, 1.15)
+    side = rng.choice(sides) * length * rng.uniform(0.9, 1.15)
     centre = quad.mean(axis=0) + rng.gauss(0, 0.04) * length * u + rng.gauss(0, 0.04) * length * v
     corners = np.float32([centre + side / 2 * (x * u + y * v) for x, y in [(-1, -1), (1, -1), (1, 1), (-1, 1)]])
     matrix = cv2.getPerspectiveTransform(corners, np.float32([[0, 0], [size, 0], [size, size], [0, size]]))

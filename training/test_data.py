@@ -23,6 +23,7 @@ except ImportError as error:
     sys.exit(0)
 
 import real
+import train_details
 import train_locator
 import train_recognizer
 from blend import blended
@@ -36,6 +37,7 @@ from nets import (
     HolderRecognizer,
     Locator,
     Recognizer,
+    StackLocator,
     decode_greedy,
     encode,
     normalise,
@@ -407,6 +409,32 @@ class Streams(unittest.TestCase):
             for kind, quad in lines:
                 self.assertIn(kind, HolderLocator.codes)
                 self.assertTrue((quad > 0).all() and (quad < HolderLocator.size).all())
+
+    def test_numbers_in_rows_are_shown_as_at_both_looks_beside_scenes_without(self):
+        mixed = train_details.StackScenes(SYNTH, None, real.Part.LEARNT, 1)
+        scenes = list(itertools.islice(mixed, 60))
+        stack, date = StackLocator.codes
+        stacks = [quad for _, lines, _ in scenes for kind, quad in lines if kind == stack]
+        self.assertTrue(15 < len(stacks) < 50, len(stacks))
+        self.assertIn(date, {kind for _, lines, _ in scenes for kind, _ in lines})
+        for pixels, _, dates_known in scenes:
+            self.assertEqual((pixels.shape, dates_known), ((StackLocator.size, StackLocator.size), True))
+        for quad in stacks:
+            along, down = quad[1] - quad[0], quad[3] - quad[0]
+            self.assertGreater(along[0] * down[1] - along[1] * down[0], 0)
+        masks = targets([(stack, stacks[0])], codes=StackLocator.codes)
+        self.assertTrue(masks[0].any() and not masks[1].any())
+
+    def test_a_number_in_rows_is_looked_at_upright(self):
+        scenes = read_scenes(SYNTH, 1, StackLocator.size, StackLocator.drawn_by)
+        rng = random.Random(1)
+        stack, sides = StackLocator.codes[0], (train_details.STACK_LOOK,)
+        looks = [real.look_again(*scene, StackLocator.size, rng, stack, sides) for scene in self.first(scenes, 80)]
+        seen = [quad for look in looks if look for kind, quad in look[1] if kind == stack]
+        self.assertGreater(len(seen), 10)
+        for quad in seen:
+            along = quad[1] - quad[0]
+            self.assertGreater(along[0], 2 * abs(along[1]))
 
     def test_looks_for_cards_have_one_about_their_middle(self):
         for pixels, ((kind, quad),) in self.first(read_scenes(SYNTH, 1, CardLocator.size, "card-looks"), 20):

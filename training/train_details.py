@@ -1,23 +1,33 @@
-"""Train what finds the card, and finds and reads the holder's name, on drawn pictures alone; stop and resume at will.
+"""Train what finds the card, and finds and reads the holder's name, on drawn pictures alone, and what finds numbers in rows; stop
+and resume at will.
 
 python train_details.py locator-card --synth ../target/release/kahao-synth --start ../run/locator-small/checkpoint.pt
 python train_details.py locator-holder --synth ../target/release/kahao-synth --start ../run/locator-small/checkpoint.pt
 python train_details.py recognizer-holder --synth ../target/release/kahao-synth --start ../run/recognizer-medium/checkpoint.pt
+python train_details.py locator-stack --synth ... --start ... --real FOLDER     (real scenes have none, drawn ones may)
 python train_details.py recognizer-holder --smoke --synth ../target/release/kahao-synth     (seconds, no checkpoint)
 """
 
 import functools
 import itertools
+import random
 from pathlib import Path
 
 import numpy as np
 from torch.utils.data import IterableDataset
 
+import real
 import train_locator
 import train_recognizer
-from nets import CardLocator, HolderLocator, HolderRecognizer, Locator, decode_greedy
+from nets import CardLocator, HolderLocator, HolderRecognizer, Locator, StackLocator, decode_greedy
 from stream import read_scenes, read_strips
 from trainer import Task, arguments, begin_with, outputs_of, train, worker_seed
+
+# Shares of scenes with numbers in rows at the first look and at the second, and of real ones, where there are none. The rest is
+# drawn.
+STACKED, CLOSER, REAL = 0.35, 0.25, 0.2
+# Side of the second look at such a number, in lengths of its longer side (locate.rs).
+STACK_LOOK = 2.0
 
 # Drawn from a seed of their own, never trained on.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 400
@@ -32,6 +42,36 @@ class Looks(IterableDataset):
     def __iter__(self):
         for pixels, lines in read_scenes(self.synth, worker_seed(self.seed), Locator.size, self.of):
             yield pixels, lines, True
+
+
+class StackScenes(IterableDataset):
+    """Endless (scene, lines, whether dates are among them): more than half of them show numbers in rows, as at the first look or
+    the second, the others what may be taken for that."""
+
+    def __init__(self, synth: Path, folder: Path | None, part: real.Part, seed: int):
+        self.synth, self.folder, self.part, self.seed = synth, folder, part, seed
+
+    def __iter__(self):
+        seed = worker_seed(self.seed)
+        rng = random.Random(seed)
+        scenes = real.load_scenes(self.folder, self.part) if self.folder else []
+        size, stack = Locator.size, StackLocator.codes[0]
+        others = read_scenes(self.synth, seed, size, Locator.drawn_by)
+        stacked = read_scenes(self.synth, seed, size, StackLocator.drawn_by)
+        # The second look is sharper than an enlarged first one.
+        sharper = read_scenes(self.synth, seed + 1, 2 * size, StackLocator.drawn_by)
+        looks = (real.look_again(pixels, lines, size, rng, stack, (STACK_LOOK,)) for pixels, lines in sharper)
+        closer = (look for look in looks if look)
+        while True:
+            kind = rng.random()
+            if scenes and kind < REAL:
+                pixels, lines, dates_known = rng.choice(scenes)
+                pixels, lines = real.warp_scene(pixels, lines, size, rng)
+                yield real.degrade_scene(pixels, rng), lines, dates_known
+                continue
+            drawn = stacked if kind > 1 - STACKED else closer if kind > 1 - STACKED - CLOSER else others
+            pixels, lines = next(drawn)
+            yield train_locator.letterbox(pixels), lines, True
 
 
 def names_read(net: HolderRecognizer, held_out) -> str:
@@ -67,8 +107,25 @@ def cards_found(net: CardLocator, held_out) -> str:
     return f"cards: corners off by {middle:.4f} in the median, 95 % within {most:.3f}, missed {missed / len(held_out):.3f}"
 
 
+def stacks_found(net: StackLocator, held_out) -> str:
+    """Share of held-out numbers in rows whose corners are off by less than a tenth of all rows' height, and of scenes without any
+    where one is seen."""
+    outputs = outputs_of(net, np.stack([train_locator.letterbox(pixels) for pixels, _ in held_out])).numpy()
+    found, invented = [], []
+    for output, (_, lines) in zip(outputs, held_out, strict=True):
+        seen = [line for line in train_locator.find_lines(output) if line[0] == 0]
+        stacks = [quad for kind, quad in lines if kind == StackLocator.codes[0]]
+        for quad in stacks:
+            off = [np.linalg.norm(told - quad, axis=1).max() / np.linalg.norm(quad[3] - quad[0]) for _, _, told in seen]
+            found.append(min(off, default=np.inf) < 0.1)
+        if not stacks:
+            invented.append(bool(seen))
+    return f"stacks found {np.mean(found):.3f} invented {np.mean(invented):.3f}"
+
+
 def main():
     kinds = {
+        "locator-stack": (StackLocator, 16),
         "locator-card": (CardLocator, 16),
         "locator-holder": (HolderLocator, 16),
         "recognizer-holder": (HolderRecognizer, 64),
@@ -77,7 +134,16 @@ def main():
     kind, batch = kinds[args.which]
     args.batch = args.batch or batch
 
-    if issubclass(kind, Locator):
+    if kind is StackLocator:
+
+        def data(synth: Path, seed: int) -> StackScenes:
+            return StackScenes(synth, args.real, args.part, seed)
+
+        collate, validate, vary = train_locator.collate, stacks_found, train_locator.vary
+        loss_of = functools.partial(train_locator.loss_of, among=kind.codes)
+        scenes = (read_scenes(args.synth, HELD_OUT_SEED, Locator.size, of) for of in (kind.drawn_by, Locator.drawn_by))
+        drawn = itertools.chain.from_iterable(zip(*scenes, strict=True))
+    elif issubclass(kind, Locator):
         data, collate = functools.partial(Looks, of=kind.drawn_by), train_locator.collate
         validate, beyond = (cards_found, np.inf) if kind is CardLocator else (names_found, 2.0)
         vary = functools.partial(train_locator.vary, quarters=0.0, beyond=beyond)

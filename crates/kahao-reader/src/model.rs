@@ -177,6 +177,8 @@ mod tests {
         check_parity("locator-holder", crate::HOLDER_LOCATOR, holder, as_is);
         let card = include_bytes!("../../../testdata/parity/locator-card.bin");
         check_parity("locator-card", crate::CARD_LOCATOR, card, as_is);
+        let stack = include_bytes!("../../../testdata/parity/locator-stack.bin");
+        check_parity("locator-stack", crate::STACK_LOCATOR, stack, as_is);
     }
 
     #[test]

@@ -205,8 +205,13 @@ fn prior(pan: &Pan, table: &BinTable) -> f32 {
     luhn + length + issuer
 }
 
+/// Whether a number passes Luhn, or is a specimen's, about which Luhn says nothing.
+pub(crate) fn is_plausible(pan: &Pan) -> bool {
+    pan.luhn_valid() || is_specimen(pan)
+}
+
 /// Whether a number is one that specimens print: 8888 8888 8888.
-pub(crate) fn is_specimen(pan: &Pan) -> bool {
+fn is_specimen(pan: &Pan) -> bool {
     let repeats = |digit: u8| pan.digits().bytes().filter(|&other| other == digit).count();
     (b'0'..=b'9').any(|digit| repeats(digit) >= SPECIMEN_REPEATS)
 }

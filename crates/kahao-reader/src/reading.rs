@@ -40,11 +40,12 @@ pub struct CardReading {
     pub valid_date: Option<FieldReading<Expiry>>,
     /// An earlier date beside the expiry: VALID FROM.
     pub valid_from: Option<FieldReading<Expiry>>,
-    /// The holder's name in capitals, where it was asked for ([`crate::CardReader::with_details`]) and is legible.
+    /// The holder's name in capitals, where it was asked for ([`crate::CardReader::with_details`]) and is legible; never of a
+    /// card whose number stands in rows.
     pub holder: Option<FieldReading<String>>,
     /// The card's own corners in the original picture, where they were asked for ([`crate::CardReader::with_details`]) and seen:
     /// clockwise, from that which is its top-left when the number is upright. Where the picture shows a part of the card they
-    /// may lie outside it.
+    /// may lie outside it. None of a card whose number stands in rows.
     pub outline: Option<Quad>,
     /// Who issued the card, by its leading digits and length.
     pub issuer: Option<Issuer>,

@@ -19,6 +19,8 @@ const LEFT_OF_SHORT: f32 = 0.3;
 /// 34 real dates 25 were read and none invented so, 24 and one with the whole frame or 0.175, 25 and none with 0.05; of 311 drawn
 /// ones 235 and 5 wrong, 238 and 3, 235 and 4, 229 and 7.
 const RIGHT_OF_SHORT: f32 = 0.1;
+/// How much wider than its digits a row is seen at each end, in its widths: half of the gap between two groups.
+const BETWEEN_ROWS: f32 = 0.05;
 /// Widths of strips are multiples of this, px: of every recogniser's stride, 4 or 6.
 const WIDTH_STEP: usize = 12;
 
@@ -36,6 +38,17 @@ fn framed(line: &Quad) -> (Quad, f32) {
     }
     let (start, end) = (-LEFT_OF_SHORT * (missing - 1.0), 1.0 + (1.0 - LEFT_OF_SHORT) * (missing - 1.0));
     (part(&tight, start, end), (1.0 - start) / (end - start))
+}
+
+/// The rows of a number that stands in `count` of them, from the tight quad of them all, the first row's top left first; `pitch`
+/// is from one row to the next, in heights of their digits.
+pub fn rows_of(stack: &Quad, count: usize, pitch: f32) -> Vec<Quad> {
+    let height = 1.0 / (1.0 + count.saturating_sub(1) as f32 * pitch);
+    let row = |index: usize| {
+        let top = index as f32 * pitch * height;
+        Quad([(0.0, top), (1.0, top), (1.0, top + height), (0.0, top + height)].map(|(u, v)| stack.at(u, v)))
+    };
+    (0..count).map(row).collect()
 }
 
 /// The part of a quad between two places along it, in its widths; they may lie beyond its ends.
@@ -62,6 +75,27 @@ pub(crate) fn rectify(photo: &Photo, line: &Quad, width: usize, height: usize) -
     let shown = (((end + RIGHT_OF_SHORT) * width as f32) as usize).next_multiple_of(WIDTH_STEP).min(width);
     let (pixels, _) = photo.straightened(&part(&frame, 0.0, shown as f32 / width as f32), shown, height)?;
     Some(Strip { pixels, width: shown })
+}
+
+/// Cuts a number's rows out of a photo and puts them side by side, as groups of a number in one line: a strip of `width` x `height`
+/// px. See [`rows_of`]. `None` for a quad without area.
+pub(crate) fn rectify_rows(
+    photo: &Photo,
+    stack: &Quad,
+    (count, pitch): (usize, f32),
+    width: usize,
+    height: usize,
+) -> Option<Strip> {
+    let share = width / count.max(1);
+    let mut pixels = vec![0; width * height];
+    for (index, row) in rows_of(stack, count, pitch).into_iter().enumerate() {
+        let frame = row.expanded(BETWEEN_ROWS, (1.0 / TEXT_HEIGHT - 1.0) / 2.0);
+        let (cut, _) = photo.straightened(&frame, share, height)?;
+        for (to, from) in pixels.chunks_exact_mut(width).zip(cut.chunks_exact(share)) {
+            to[index * share..][..share].copy_from_slice(from);
+        }
+    }
+    Some(Strip { pixels, width })
 }
 
 #[cfg(test)]
@@ -110,6 +144,28 @@ mod tests {
         let share = strip.pixels.iter().map(|&grey| f32::from(grey) / 255.0).sum::<f32>() / (320.0 * 32.0);
         assert!((share - TEXT_HEIGHT / (1.0 + 2.0 * SIDE_MARGIN)).abs() < 0.01, "{share}");
         assert_eq!((strip.pixels[16 * 320 + 160], strip.pixels[160], strip.pixels[16 * 320]), (255, 0, 0));
+    }
+
+    #[test]
+    fn rows_stand_side_by_side() {
+        // Four rows, each of a grey of its own, 20 px high and one every 32 px.
+        let grey = |x: usize, y: usize| match (x, y) {
+            (50..130, 40..156) if (y - 40) % 32 < 20 => 60 + 50 * ((y - 40) / 32) as u8,
+            _ => 0,
+        };
+        let pixels = (0..200 * 200).map(|i| grey(i % 200, i / 200)).collect();
+        let photo = Photo::from_grey(pixels, 200, 200).unwrap();
+        let stack = Quad::rect(50.0, 40.0, 80.0, 116.0);
+        let strip = rectify_rows(&photo, &stack, (4, 1.6), 480, 48).unwrap();
+        assert_eq!((strip.width, strip.pixels.len()), (480, 480 * 48));
+        let row = |y: usize| [60, 180, 300, 420].map(|x| strip.pixels[y * 480 + x]);
+        assert_eq!(
+            (row(24), row(13), row(34)),
+            ([60, 110, 160, 210], [60, 110, 160, 210], [60, 110, 160, 210])
+        );
+        assert_eq!((row(7), row(40)), ([0; 4], [0; 4]));
+        assert_eq!([0, 119, 120, 479].map(|x| strip.pixels[24 * 480 + x]), [0; 4]);
+        assert!(rectify_rows(&photo, &Quad::rect(1.0, 1.0, 0.0, 0.0), (4, 1.6), 480, 48).is_none());
     }
 
     #[test]

@@ -317,6 +317,20 @@ fn number_text(random: &mut Random) -> String {
     text
 }
 
+/// An invented number in rows of four digits, 16 of them or seldom 19.
+pub(crate) fn stacked_number(random: &mut Random) -> String {
+    let length = if random.chance(0.15) { 19 } else { 16 };
+    loop {
+        let mut number = number_text(random).replace(' ', "");
+        if number.len() == length {
+            for row in (1..length.div_ceil(4)).rev() {
+                number.insert(4 * row, ' ');
+            }
+            return number;
+        }
+    }
+}
+
 /// The digit that makes a number pass Luhn.
 fn check_digit(digits: &str) -> char {
     let passes = |last: &char| format!("{digits}{last}").parse::<Pan>().is_ok_and(|pan| pan.luhn_valid());

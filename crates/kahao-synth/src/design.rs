@@ -3,7 +3,7 @@
 use kahao_reader::geometry::{Point, Quad};
 
 use crate::art::Art;
-use crate::content::{Content, Date};
+use crate::content::{Content, Date, stacked_number};
 use crate::glyphs::Fonts;
 use crate::label::Kind;
 use crate::print::{Emboss, Ink, Line, caption};
@@ -42,6 +42,16 @@ impl Print {
     }
 }
 
+/// A number in rows of four digits.
+struct Rows {
+    /// From one to the next, mm.
+    pitch: f32,
+    /// Height of their digits, pitch (embossed) or greatest width (flat), mm.
+    digits: [f32; 2],
+    /// Whether strokes lead the eye from each row's end to the next one's start.
+    is_framed: bool,
+}
+
 /// Everything about a card but its pixels: they can be drawn for any window at any density.
 pub(crate) struct Design {
     pub(crate) width: f32,
@@ -51,6 +61,8 @@ pub(crate) struct Design {
     print: Print,
     /// x, y of the number's top-left, height of its digits, pitch (embossed) or greatest width (flat), mm.
     number: [f32; 4],
+    /// Where the number stands in rows; then the height above is that of all of them.
+    rows: Option<Rows>,
     date: [f32; 3],
     date_print: Print,
     /// x, y of the name's top-left, height of its capitals, pitch (embossed) or greatest width (flat), mm.
@@ -80,6 +92,49 @@ impl Design {
             design.content.expiry = None;
             design.content.valid_from = None;
         }
+        design
+    }
+
+    /// The side of a card with its number in rows, one below the other ("quick read").
+    pub(crate) fn draw_stacked(random: &mut Random, fonts: &Fonts) -> Self {
+        let mut design = loop {
+            let design = Self::draw(random, fonts);
+            // Where the long row of digits was embossed most were; stacks are printed, but for a few.
+            if !design.is_embossed() || random.chance(0.1) {
+                break design;
+            }
+        };
+        if random.chance(0.2) {
+            (design.width, design.height) = (SHORT_MM, LONG_MM);
+        }
+        design.is_back = design.width > design.height && random.chance(0.3);
+        design.content.number = stacked_number(random);
+        let rows = design.content.number.split(' ').count() as f32;
+        let digit = random.range(2.4, 5.2).min(0.62 * design.height / (rows * 1.3));
+        let pitch = digit * random.range(1.2, 2.1).min(0.7 * design.height / (rows * digit));
+        let (wide, high) = (3.4 * digit, (rows - 1.0) * pitch + digit);
+        let x = random.range(3.5, design.width - wide - 3.5);
+        let top = if design.is_back { 22.0 } else { 4.0 };
+        let y = random.range(top, (design.height - high - 3.0).max(top + 0.5));
+        let spread = if design.is_embossed() { 0.9 * digit } else { random.range(2.6, 4.6) * digit };
+        design.number = [x, y, high, spread];
+        design.rows = Some(Rows { pitch, digits: [digit, spread], is_framed: random.chance(0.15) });
+        design.repeated_bin = false;
+        // Right or left of the rows, or below them.
+        let size = design.date[2];
+        let beside = if x < design.width / 2.0 { x + wide + size * random.range(4.0, 6.5) } else { 5.0 };
+        design.date = if y + high + 2.0 * size < design.height - 2.0 && random.chance(0.4) {
+            [x + random.range(0.0, 3.0 * size), y + high + size * random.range(0.6, 1.4), size]
+        } else {
+            [beside, y + random.range(0.0, high - size), size]
+        };
+        design.content.holder = None;
+        let is_clear = |x0: f32, y0: f32, x1: f32, y1: f32| {
+            x1 < x - 1.0 || x0 > x + wide + 1.0 || y1 < y - 1.0 || y0 > y + high + 1.0
+        };
+        design.chip = design.chip.filter(|(cx, cy, _)| is_clear(*cx, *cy, cx + 11.8, cy + 9.0));
+        design.mark = design.mark.filter(|(mx, my, _)| is_clear(*mx, *my, mx + 17.0, my + 11.5));
+        design.hologram = design.hologram.filter(|[x0, y0, x1, y1]| is_clear(*x0, *y0, *x1, *y1));
         design
     }
 
@@ -178,6 +233,7 @@ impl Design {
             art,
             print,
             number,
+            rows: None,
             date: [date_x, date_y, date_size],
             date_print,
             holder,
@@ -235,11 +291,45 @@ impl Design {
         }
         if self.has_number {
             let text = &self.content.number;
-            let line = self.print.line(&mut raster, fonts, text, self.number, &mut random);
-            lines.insert(0, card_line(Kind::Number, line));
+            lines.insert(
+                0,
+                match &self.rows {
+                    Some(rows) => {
+                        card_line(Kind::Stack, self.paint_rows(&mut raster, fonts, &mut random, rows))
+                    }
+                    None => {
+                        let line = self.print.line(&mut raster, fonts, text, self.number, &mut random);
+                        card_line(Kind::Number, line)
+                    }
+                },
+            );
         }
         raster.pixels = bare.unwrap_or(raster.pixels);
         (raster, lines)
+    }
+
+    /// The number in rows, and the box of them all.
+    fn paint_rows(&self, raster: &mut Raster, fonts: &Fonts, random: &mut Random, rows: &Rows) -> Line {
+        let ([x, y, ..], [digit, spread]) = (self.number, rows.digits);
+        let mut ink = [f32::MAX, f32::MAX, 0.0, 0.0];
+        for (index, text) in self.content.number.split(' ').enumerate() {
+            let top = y + index as f32 * rows.pitch;
+            let row = self.print.line(raster, fonts, text, [x, top, digit, spread], random).ink;
+            ink = [ink[0].min(row[0]), ink[1].min(row[1]), ink[2].max(row[2]), ink[3].max(row[3])];
+        }
+        if rows.is_framed {
+            let [left, _, right, _] = ink;
+            let (near, thick) = (0.12 * digit, 0.07 * digit);
+            let mut stroke = |place| raster.paint(place, |_, _, c| mix(c, self.ink, 0.9));
+            for index in 0..self.content.number.split(' ').count() {
+                let top = y + index as f32 * rows.pitch;
+                let between = top + (digit + rows.pitch) / 2.0;
+                stroke([right + near, top, right + near + thick, between]);
+                stroke([left - near, between - thick / 2.0, right + near, between + thick / 2.0]);
+                stroke([left - near - thick, between, left - near, top + rows.pitch + digit * 0.8]);
+            }
+        }
+        Line { text: self.content.number.clone(), ink }
     }
 
     fn paint_marks(&self, raster: &mut Raster, fonts: &Fonts, random: &mut Random) {

@@ -50,9 +50,25 @@ pub(crate) fn write_pictures(
     std::fs::write(folder.join("labels.csv"), labels).context("writing labels.csv")
 }
 
+/// From one row of a number to the next, in heights of its digits: the middle of what is drawn.
+const USUAL_PITCH: f32 = 1.6;
+
+/// In one line or in rows.
+fn is_number(kind: Kind) -> bool {
+    matches!(kind, Kind::Number | Kind::Stack)
+}
+
 /// Whether each two neighbouring characters of a line are high enough and stand out from the card.
 fn is_legible(line: &SceneLine, scene: &Scene, bare: &Scene) -> bool {
     const SAMPLES: usize = 12;
+    if line.kind == Kind::Stack {
+        let texts: Vec<&str> = line.text.split(' ').collect();
+        let quads = kahao_reader::rows_of(&line.quad, texts.len(), USUAL_PITCH);
+        return texts.iter().zip(quads).all(|(text, quad)| {
+            let row = SceneLine { kind: Kind::Number, text: (*text).to_owned(), quad, card: line.card };
+            is_legible(&row, scene, bare)
+        });
+    }
     if line.quad.height() < LEAST_HEIGHT_PX {
         return false;
     }
@@ -73,9 +89,9 @@ fn is_legible(line: &SceneLine, scene: &Scene, bare: &Scene) -> bool {
 fn label(file: &str, scene: &Scene) -> String {
     let cards = scene.cards.len();
     let kind = if cards == 0 { "decoy" } else { "rendered" };
-    let Some(number) = scene.lines.iter().find(|line| line.kind == Kind::Number) else {
+    let Some(number) = scene.lines.iter().find(|line| is_number(line.kind)) else {
         // Of a number that is cropped or covered nobody can tell what a reader should make of it.
-        let has_number = scene.cards.iter().any(|card| card.lines.contains(&Kind::Number));
+        let has_number = scene.cards.iter().any(|card| card.lines.iter().any(|kind| is_number(*kind)));
         let unknown = if has_number { "?" } else { "" };
         return format!("{file},{kind},{unknown},{unknown},{unknown},,,{cards},,\n");
     };

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Holder = 3,
     /// No text: the card itself.
     Card = 4,
+    /// The card number in rows of four digits, all of them together.
+    Stack = 5,
 }
 
 /// A text line of a picture: tight quad in its pixels, first corner the text's own top-left, clockwise.

@@ -63,6 +63,14 @@ enum Command {
         #[arg(long, default_value_t = 320)]
         side: usize,
     },
+    /// Stream grey scenes of cards with their numbers in rows of four digits, with the rows' corners (format: label.rs)
+    StackScenes {
+        #[command(flatten)]
+        stream: Stream,
+        /// Pixels of the longer side
+        #[arg(long, default_value_t = 320)]
+        side: usize,
+    },
     /// Stream grey strips of dates, some of pieces of names, with the dates in them to standard output (format: label.rs)
     DateStrips {
         #[command(flatten)]
@@ -106,8 +114,11 @@ enum Command {
         #[arg(long, default_value_t = 1000)]
         side: usize,
         /// Only pictures without a bank card, which have digits all the same
-        #[arg(long)]
+        #[arg(long, conflicts_with = "stacked")]
         decoys: bool,
+        /// Only cards with their numbers in rows of four digits
+        #[arg(long)]
+        stacked: bool,
         #[arg(long)]
         out: PathBuf,
     },
@@ -129,7 +140,12 @@ fn main() -> anyhow::Result<()> {
         Command::DateStrips { stream } => {
             stream.write(|out, random| draw_strip(out, random, &fonts, scene::date_strip, DATE_STRIP))
         }
-        Command::Scenes { stream, side } => stream.write(|out, random| draw_scene(out, random, &fonts, side)),
+        Command::Scenes { stream, side } => {
+            stream.write(|out, random| draw_scene(out, random, &fonts, scene::scene, side))
+        }
+        Command::StackScenes { stream, side } => {
+            stream.write(|out, random| draw_scene(out, random, &fonts, scene::stacked_scene, side))
+        }
         Command::HolderStrips { stream } => {
             stream.write(|out, random| draw_strip(out, random, &fonts, scene::holder_strip, STRIP))
         }
@@ -143,9 +159,14 @@ fn main() -> anyhow::Result<()> {
                 .try_for_each(|(pixels, card)| label::write_scene(out, &pixels, side, side, &[card]))
         }),
         Command::Sheet { seed, out } => return write_sheet(seed, &fonts, &out),
-        Command::Draw { seed, count, side, decoys, out } => {
-            let (draw, draw_bare): (DrawScene, DrawScene) =
-                if decoys { (scene::decoy, scene::decoy) } else { (scene::scene, scene::bare_scene) };
+        Command::Draw { seed, count, side, decoys, stacked, out } => {
+            let (draw, draw_bare): (DrawScene, DrawScene) = if decoys {
+                (scene::decoy, scene::decoy)
+            } else if stacked {
+                (scene::stacked_scene, scene::bare_stacked_scene)
+            } else {
+                (scene::scene, scene::bare_scene)
+            };
             return draw::write_pictures(
                 &out,
                 (0..count).map(|index| picture_random(seed, index)),
@@ -191,8 +212,14 @@ fn draw_strip(
     label::write_strip(out, &pixels, size.shown, size.height, &text)
 }
 
-fn draw_scene(out: &mut impl Write, random: &mut Random, fonts: &Fonts, side: usize) -> std::io::Result<()> {
-    let scene = scene::scene(random, fonts, side);
+fn draw_scene(
+    out: &mut impl Write,
+    random: &mut Random,
+    fonts: &Fonts,
+    draw: DrawScene,
+    side: usize,
+) -> std::io::Result<()> {
+    let scene = draw(random, fonts, side);
     label::write_scene(out, &scene.expose_grey(random), scene.width, scene.height, &scene.lines)
 }
 
@@ -240,7 +267,7 @@ mod tests {
             let mut out = Vec::new();
             for index in 0..4 {
                 draw_strip(&mut out, &mut picture_random(seed, index), &fonts, scene::strip, STRIP).unwrap();
-                draw_scene(&mut out, &mut picture_random(seed, index), &fonts, 160).unwrap();
+                draw_scene(&mut out, &mut picture_random(seed, index), &fonts, scene::scene, 160).unwrap();
             }
             out
         };
@@ -267,6 +294,23 @@ mod tests {
             }
         }
         assert!(lines >= 100, "only {lines} lines in 150 pictures");
+    }
+
+    #[test]
+    fn numbers_in_rows_have_16_or_19_digits() {
+        let Some(fonts) = fonts() else { return };
+        let mut stacks = 0;
+        for index in 0..60 {
+            let scene = scene::stacked_scene(&mut picture_random(7, index), &fonts, 160);
+            assert!(scene.lines.iter().all(|line| line.kind != label::Kind::Number), "picture {index}");
+            for stack in scene.lines.iter().filter(|line| line.kind == label::Kind::Stack) {
+                stacks += 1;
+                let rows: Vec<usize> = stack.text.split(' ').map(str::len).collect();
+                assert!([&[4; 4][..], &[4, 4, 4, 4, 3]].contains(&&rows[..]), "picture {index}: {rows:?}");
+                assert!(2.0 * stack.quad.height() > stack.quad.width(), "picture {index}: {:?}", stack.quad);
+            }
+        }
+        assert!(stacks >= 40, "only {stacks} in 60 pictures");
     }
 
     #[test]

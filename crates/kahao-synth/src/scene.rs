@@ -277,15 +277,30 @@ const DECOYS: f32 = 0.09;
 
 /// A whole picture whose longer side has `side` px.
 pub(crate) fn scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
-    scene_of(random, fonts, side, |card| card)
+    scene_of(random, fonts, side, Design::draw_any)
 }
 
 /// The picture that [`scene`] draws with the same random numbers, its cards still without number, dates and holder.
 pub(crate) fn bare_scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
-    scene_of(random, fonts, side, Design::bare)
+    scene_of(random, fonts, side, |random, fonts| Design::draw_any(random, fonts).bare())
 }
 
-fn scene_of(random: &mut Random, fonts: &Fonts, side: usize, finish: fn(Design) -> Design) -> Scene {
+/// The same of cards with their numbers in rows.
+pub(crate) fn stacked_scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
+    scene_of(random, fonts, side, Design::draw_stacked)
+}
+
+/// The picture that [`stacked_scene`] draws with the same random numbers, as [`bare_scene`].
+pub(crate) fn bare_stacked_scene(random: &mut Random, fonts: &Fonts, side: usize) -> Scene {
+    scene_of(random, fonts, side, |random, fonts| Design::draw_stacked(random, fonts).bare())
+}
+
+fn scene_of(
+    random: &mut Random,
+    fonts: &Fonts,
+    side: usize,
+    draw: fn(&mut Random, &Fonts) -> Design,
+) -> Scene {
     if random.chance(DECOYS) {
         return decoy(random, fonts, side);
     }
@@ -293,7 +308,7 @@ fn scene_of(random: &mut Random, fonts: &Fonts, side: usize, finish: fn(Design) 
     let count = if random.chance(0.08) { random.int(2, 5) } else { 1 };
     let turn = camera_turn(random);
     for index in 0..count {
-        let card = Item::Card(Box::new(finish(Design::draw_any(random, fonts))));
+        let card = Item::Card(Box::new(draw(random, fonts)));
         scene.lay(random, fonts, turn, (index, count), &card);
     }
     if random.chance(0.15) {
@@ -358,6 +373,11 @@ impl Item {
             Item::Decoy(decoy) => (decoy.paint(fonts, density), Vec::new()),
         }
     }
+}
+
+/// Where nothing may lie over a line, down its quad.
+fn heights_of(kind: Kind) -> &'static [f32] {
+    if kind == Kind::Stack { &[0.05, 0.35, 0.65, 0.95] } else { &[0.5] }
 }
 
 /// Turn of the camera against the card in radians: mostly upright, often a quarter, often held askew, sometimes anything.
@@ -453,7 +473,8 @@ impl Scene {
                 let c = to_card.apply(p);
                 item.covers(c.x, c.y)
             };
-            ![0.02, 0.25, 0.5, 0.75, 0.98].iter().any(|u| covered(line.quad.at(*u, 0.5)))
+            let at = |v: &f32| [0.02, 0.25, 0.5, 0.75, 0.98].iter().any(|u| covered(line.quad.at(*u, *v)));
+            !heights_of(line.kind).iter().any(at)
         });
         let seen: Vec<SceneLine> =
             lines.into_iter().filter_map(|line| self.visible(line, &to_picture)).collect();
@@ -484,9 +505,11 @@ impl Scene {
         let skin = *random.pick(&[[0.85, 0.65, 0.52], [0.7, 0.5, 0.4], [0.92, 0.75, 0.65]]);
         let finger = |x: f32, y: f32| ((x - cx) / rx).powi(2) + ((y - cy) / ry).powi(2);
         if self.lines.iter().any(|line| {
-            (0..=20).any(|i| {
-                let p = line.quad.at(i as f32 / 20.0, 0.5);
-                finger(p.x, p.y) < 1.5
+            heights_of(line.kind).iter().any(|v| {
+                (0..=20).any(|i| {
+                    let p = line.quad.at(i as f32 / 20.0, *v);
+                    finger(p.x, p.y) < 1.5
+                })
             })
         }) {
             return;

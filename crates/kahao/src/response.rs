@@ -212,11 +212,11 @@ struct Card {
     name: String,
     /// `借记卡` debit, `贷记卡` credit, `准贷记卡` semi-credit or `预付费卡` prepaid; "" when unknown.
     r#type: &'static str,
-    /// Expiry date `MM/YY`; "" when there is none or it cannot be read. Never guessed.
+    /// Expiry date `MM/YY`; "" when there is none, it cannot be read, or the number stands in rows. Never guessed.
     #[schemars(regex(pattern = r"^([0-9]{2}/[0-9]{2})?$"))]
     valid_date: String,
     /// Corners of the number's text in the picture as posted (after the EXIF turn, before any scaling), from the
-    /// text's own top-left, clockwise.
+    /// text's own top-left, clockwise; of a number in rows those of all rows together.
     #[schemars(length(equal = 4))]
     keypoints: Vec<Keypoint>,
     #[serde(flatten)]
@@ -229,7 +229,7 @@ struct Detail {
     /// `MM/YY` of the earlier of two dates; "" when there is one date or none.
     #[schemars(regex(pattern = r"^([0-9]{2}/[0-9]{2})?$"))]
     valid_from: String,
-    /// The holder's name in capitals as printed; "" when there is none or it cannot be read.
+    /// The holder's name in capitals as printed; "" when there is none, it cannot be read, or the number stands in rows.
     holder: String,
     /// `ICBC`; "" when unknown.
     bank_code: String,
@@ -276,12 +276,12 @@ struct Char {
 #[derive(Clone, Serialize, JsonSchema)]
 struct Place {
     /// The card's four corners, clockwise from that which is its top-left when the number is upright; where the picture shows a
-    /// part of the card they may lie outside it. Empty when the card is not seen.
+    /// part of the card they may lie outside it. Empty when the card is not seen or the number stands in rows.
     #[schemars(length(max = 4))]
     keypoints: Vec<Keypoint>,
     /// Clockwise turn of the number's text: 0, 90, 180 or 270.
     rotation: u16,
-    /// How the card stands when its number is upright: `horizontal`, `vertical`; "" when the card is not seen.
+    /// How the card stands when its number is upright: `horizontal`, `vertical`; "" where there are no keypoints.
     layout: &'static str,
 }
 
