@@ -111,7 +111,7 @@ def main():
     average = torch.optim.swa_utils.AveragedModel(net)
     average.load_state_dict(state["average"])
     net = average.module.eval()
-    is_packed = isinstance(net, CardLocator | DateRecognizer | HolderLocator | HolderRecognizer | StackLocator)
+    is_packed = type(net) not in (Recognizer, Locator)
     if is_packed:
         round_weights(net)
 

@@ -3,8 +3,7 @@
 python import_onnx.py recognizer --synth ../target/release/kahao-synth --real ../../shared/realdev
 python import_onnx.py locator --synth ../target/release/kahao-synth --real ../../shared/realdev
 python import_onnx.py locator --size small --thin ...     (a new small one, with the full one's best channels)
-python import_onnx.py recognizer-date ...
-python import_onnx.py locator-stack ...
+python import_onnx.py recognizer-date ...       (and so for each of the others)
 
 The export folds each batch normalisation into its convolution. Here it is unfolded again: what the convolutions give on
 a few batches of training data becomes the normalisation's mean and variance, so that the network says the same as before
@@ -13,6 +12,7 @@ both in evaluation and in training. The optimiser starts afresh; begin with a sm
 
 import argparse
 import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,14 @@ from onnx import numpy_helper
 from torch import nn
 
 import real
+import train_details
 import train_locator
 import train_recognizer
-from nets import DateRecognizer, Locator, Recognizer, StackLocator
+from export import NETS
+from nets import DateRecognizer, Locator, Recognizer
 from trainer import CHECKPOINT, save
 
-BATCHES, BATCH = 8, 64
-NETS = {"recognizer": Recognizer, "locator": Locator, "recognizer-date": DateRecognizer, "locator-stack": StackLocator}
+BATCHES, BATCH, SEED = 8, 64, 4_711
 SHAPES = {Recognizer: (Recognizer.height, Recognizer.width), Locator: (Locator.size, Locator.size)}
 
 
@@ -119,6 +120,19 @@ def unfold(net: nn.Module, model: list[tuple[np.ndarray, np.ndarray]], batches: 
                 norm.bias.add_(mean)
 
 
+def samples(kind: type[Locator | Recognizer], synth: Path, folder: Path | None) -> tuple[Iterator, Callable]:
+    """What a kind of network learns from, and how it is put together to batches."""
+    collate = train_locator.collate if issubclass(kind, Locator) else functools.partial(train_recognizer.collate, kind=kind)
+    share, part = 0.5 if folder else 0.0, real.Part.LEARNT
+    if kind is Locator:
+        mixed = train_locator.MixedScenes(synth, folder, share, part, SEED)
+    elif kind in (Recognizer, DateRecognizer):
+        mixed = train_recognizer.MixedStrips(synth, folder, share, part, SEED, kind)
+    else:
+        mixed = train_details.samples(kind, synth, folder, part, SEED)
+    return iter(mixed), collate
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=NETS)
@@ -132,11 +146,7 @@ def main():
 
     kind = NETS[args.name]
     net = kind(args.size)
-    if issubclass(kind, Locator):
-        mixed, collate = train_locator.MixedScenes, train_locator.collate
-    else:
-        mixed, collate = (functools.partial(f, kind=kind) for f in (train_recognizer.MixedStrips, train_recognizer.collate))
-    data = iter(mixed(args.synth, args.real, 0.5 if args.real else 0.0, real.Part.LEARNT, seed=4_711))
+    data, collate = samples(kind, args.synth, args.real)
     batches = [collate([next(data) for _ in range(BATCH)])[0].float() for _ in range(BATCHES)]
     name = args.name if args.size == "full" else f"{args.name}-{args.size}"
     weights, metadata = convolutions(args.models / f"{args.name if args.thin else name}.onnx")

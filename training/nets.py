@@ -156,10 +156,10 @@ class CardLocator(Locator):
 
 
 class StackLocator(Locator):
-    """(N, 1, 320, 320) grey letterboxed picture -> (N, 10, 40, 40): the same of a number in rows of four digits, all rows
-    together, and of dates."""
+    """(N, 1, 320, 320) grey letterboxed picture -> (N, 9, 40, 40): the same of a number in rows of four digits, all rows
+    together."""
 
-    kinds = ("stack", "date")
+    kinds = ("stack",)
     drawn_by = "stack-scenes"
-    codes = (5, 1)
+    codes = (5,)
     widths = {"full": Locator.widths["small"]}

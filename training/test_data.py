@@ -413,17 +413,15 @@ class Streams(unittest.TestCase):
     def test_numbers_in_rows_are_shown_as_at_both_looks_beside_scenes_without(self):
         mixed = train_details.StackScenes(SYNTH, None, real.Part.LEARNT, 1)
         scenes = list(itertools.islice(mixed, 60))
-        stack, date = StackLocator.codes
+        (stack,) = StackLocator.codes
         stacks = [quad for _, lines, _ in scenes for kind, quad in lines if kind == stack]
         self.assertTrue(15 < len(stacks) < 50, len(stacks))
-        self.assertIn(date, {kind for _, lines, _ in scenes for kind, _ in lines})
-        for pixels, _, dates_known in scenes:
-            self.assertEqual((pixels.shape, dates_known), ((StackLocator.size, StackLocator.size), True))
+        for pixels, _, all_known in scenes:
+            self.assertEqual((pixels.shape, all_known), ((StackLocator.size, StackLocator.size), True))
         for quad in stacks:
             along, down = quad[1] - quad[0], quad[3] - quad[0]
             self.assertGreater(along[0] * down[1] - along[1] * down[0], 0)
-        masks = targets([(stack, stacks[0])], codes=StackLocator.codes)
-        self.assertTrue(masks[0].any() and not masks[1].any())
+        self.assertTrue(targets([(stack, stacks[0])], codes=StackLocator.codes)[0].any())
 
     def test_a_number_in_rows_is_looked_at_upright(self):
         scenes = read_scenes(SYNTH, 1, StackLocator.size, StackLocator.drawn_by)

@@ -25,7 +25,7 @@ from trainer import Task, arguments, begin_with, outputs_of, train, worker_seed
 
 # Shares of scenes with numbers in rows at the first look and at the second, and of real ones, where there are none. The rest is
 # drawn.
-STACKED, CLOSER, REAL = 0.35, 0.25, 0.2
+STACKED, CLOSER, REAL = 0.3, 0.35, 0.15
 # Side of the second look at such a number, in lengths of its longer side (locate.rs).
 STACK_LOOK = 2.0
 
@@ -45,7 +45,7 @@ class Looks(IterableDataset):
 
 
 class StackScenes(IterableDataset):
-    """Endless (scene, lines, whether dates are among them): more than half of them show numbers in rows, as at the first look or
+    """Endless (scene, lines, whether all are known): more than half of them show numbers in rows, as at the first look or
     the second, the others what may be taken for that."""
 
     def __init__(self, synth: Path, folder: Path | None, part: real.Part, seed: int):
@@ -65,13 +65,22 @@ class StackScenes(IterableDataset):
         while True:
             kind = rng.random()
             if scenes and kind < REAL:
-                pixels, lines, dates_known = rng.choice(scenes)
+                pixels, lines, _ = rng.choice(scenes)
                 pixels, lines = real.warp_scene(pixels, lines, size, rng)
-                yield real.degrade_scene(pixels, rng), lines, dates_known
+                yield real.degrade_scene(pixels, rng), lines, True
                 continue
             drawn = stacked if kind > 1 - STACKED else closer if kind > 1 - STACKED - CLOSER else others
             pixels, lines = next(drawn)
             yield train_locator.letterbox(pixels), lines, True
+
+
+def samples(kind: type[Locator | HolderRecognizer], synth: Path, folder: Path | None, part: real.Part, seed: int):
+    """What a kind of network learns from, of those that are trained here; see each for what is real of it."""
+    if kind is StackLocator:
+        return StackScenes(synth, folder, part, seed)
+    if issubclass(kind, Locator):
+        return Looks(synth, seed, kind.drawn_by)
+    return train_recognizer.MixedStrips(synth, None, 0.0, part, seed, kind)
 
 
 def names_read(net: HolderRecognizer, held_out) -> str:
@@ -134,34 +143,26 @@ def main():
     kind, batch = kinds[args.which]
     args.batch = args.batch or batch
 
-    if kind is StackLocator:
-
-        def data(synth: Path, seed: int) -> StackScenes:
-            return StackScenes(synth, args.real, args.part, seed)
-
-        collate, validate, vary = train_locator.collate, stacks_found, train_locator.vary
-        loss_of = functools.partial(train_locator.loss_of, among=kind.codes)
-        scenes = (read_scenes(args.synth, HELD_OUT_SEED, Locator.size, of) for of in (kind.drawn_by, Locator.drawn_by))
-        drawn = itertools.chain.from_iterable(zip(*scenes, strict=True))
-    elif issubclass(kind, Locator):
-        data, collate = functools.partial(Looks, of=kind.drawn_by), train_locator.collate
-        validate, beyond = (cards_found, np.inf) if kind is CardLocator else (names_found, 2.0)
-        vary = functools.partial(train_locator.vary, quarters=0.0, beyond=beyond)
-        loss_of = functools.partial(train_locator.loss_of, among=kind.codes)
-        drawn = read_scenes(args.synth, HELD_OUT_SEED, Locator.size, kind.drawn_by)
-    else:
-
-        def data(synth: Path, seed: int) -> train_recognizer.MixedStrips:
-            return train_recognizer.MixedStrips(synth, None, 0.0, args.part, seed, kind)
-
+    if issubclass(kind, HolderRecognizer):
+        drawn = read_strips(args.synth, HELD_OUT_SEED, kind.drawn_by)
         validate, vary, loss_of = names_read, train_recognizer.vary, train_recognizer.loss_of
         collate = functools.partial(train_recognizer.collate, kind=kind)
-        drawn = read_strips(args.synth, HELD_OUT_SEED, kind.drawn_by)
+    else:
+        drawn = read_scenes(args.synth, HELD_OUT_SEED, of=kind.drawn_by)
+        collate, vary = train_locator.collate, train_locator.vary
+        loss_of = functools.partial(train_locator.loss_of, among=kind.codes)
+        if kind is StackLocator:
+            validate = stacks_found
+            # Every other one without such a number.
+            drawn = itertools.chain.from_iterable(zip(drawn, read_scenes(args.synth, HELD_OUT_SEED), strict=True))
+        else:
+            validate, beyond = (cards_found, np.inf) if kind is CardLocator else (names_found, 2.0)
+            vary = functools.partial(vary, quarters=0.0, beyond=beyond)
     task = Task(
         name=args.which,
         net_of=lambda size: begin_with(kind(size), args.start),
         decay=0.998,
-        data_of=lambda seed: data(args.synth, seed),
+        data_of=lambda seed: samples(kind, args.synth, args.real, args.part, seed),
         collate=collate,
         vary=vary,
         loss_of=loss_of,

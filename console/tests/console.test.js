@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { chromium } from "playwright-core";
 
@@ -16,6 +18,15 @@ const sample = (name) => new URL(`../samples/${name}.jpg`, import.meta.url);
 /** The number on the first sample, which is drawn. */
 const NUMBER = "6213531062122222228";
 
+/** A picture of nothing but grey. */
+const blank = Buffer.alloc(54 + 64 * 64 * 3, 200);
+blank.fill(0, 0, 54);
+blank.write("BM");
+[[2, blank.length], [10, 54], [14, 40], [18, 64], [22, 64]].forEach(([at, value]) => blank.writeUInt32LE(value, at));
+blank.writeUInt16LE(1, 26); // planes
+blank.writeUInt16LE(24, 28); // bits of a pixel
+
+let folder;
 let browser;
 let context;
 let page;
@@ -23,12 +34,24 @@ let page;
 let faults;
 
 before(async () => {
+  // The camera sees the first sample: a film of one frame.
+  folder = mkdtempSync(join(tmpdir(), "kahao-console-"));
+  const camera = join(folder, "camera.mjpeg");
+  copyFileSync(sample("straight"), camera);
   browser = await chromium.launch({
     executablePath,
-    args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+    args: [
+      "--no-sandbox",
+      "--use-fake-ui-for-media-stream",
+      "--use-fake-device-for-media-stream",
+      `--use-file-for-fake-video-capture=${camera}`,
+    ],
   });
 });
-after(() => browser.close());
+after(async () => {
+  await browser.close();
+  rmSync(folder, { recursive: true });
+});
 
 async function open(options = {}, path = "/") {
   context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB", ...options });
@@ -173,9 +196,9 @@ test("a photograph is taken, and the camera let go", async () => {
   await page.waitForFunction(() => !document.getElementById("viewfinder").open && document.getElementById("video").srcObject === null);
   await page.click("#camera");
   await page.click("#shoot");
-  // The browser's test picture is no card.
-  await state("trouble");
-  assert.match(await text("#trouble"), /no bank card found/i);
+  await state("read");
+  assert.equal(await text(".cards .number"), "621353 •••••••••2228");
+  assert.equal(await page.evaluate(() => document.getElementById("video").srcObject), null);
 });
 
 test("troubles say what to do", async () => {
@@ -189,6 +212,9 @@ test("troubles say what to do", async () => {
   await page.click("#forget");
   await enterKey();
   await state("read");
+  await page.setInputFiles("#file", { name: "blank.bmp", mimeType: "image/bmp", buffer: blank });
+  await state("trouble");
+  assert.match(await text("#trouble"), /no bank card found/i);
   await page.setInputFiles("#file", { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("not a picture") });
   await state("trouble");
   assert.match(await text("#trouble"), /not a picture that can be read.*JPEG, PNG/s);

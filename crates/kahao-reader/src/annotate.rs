@@ -90,14 +90,12 @@ fn grown(quad: &Quad) -> Quad {
 
 /// A place of the same size on the side of the text's head.
 fn above<T>(field: &FieldReading<T>) -> Quad {
-    let quad = grown(&field.quad);
-    Quad([quad.at(0.0, -1.1), quad.at(1.0, -1.1), quad.at(1.0, -0.1), quad.at(0.0, -0.1)])
+    grown(&field.quad).part(0.0..1.0, -1.1..-0.1)
 }
 
 /// A place of the same size on the side of the text's foot.
 fn below<T>(field: &FieldReading<T>) -> Quad {
-    let quad = grown(&field.quad);
-    Quad([quad.at(0.0, 1.1), quad.at(1.0, 1.1), quad.at(1.0, 2.1), quad.at(0.0, 2.1)])
+    grown(&field.quad).part(0.0..1.0, 1.1..2.1)
 }
 
 fn outline(canvas: &mut RgbImage, quad: &Quad, colour: Rgb<u8>) {
@@ -112,10 +110,10 @@ fn line_width(text: &Quad) -> f32 {
 /// Lines of `line` px along the inside of a quad's edges.
 fn frame(canvas: &mut RgbImage, outer: &Quad, line: f32, colour: Rgb<u8>) {
     let (u, v) = (line / outer.width().max(1.0), line / outer.height().max(1.0));
-    for (left, top, right, bottom) in
-        [(0.0, 0.0, 1.0, v), (0.0, 1.0 - v, 1.0, 1.0), (0.0, 0.0, u, 1.0), (1.0 - u, 0.0, 1.0, 1.0)]
+    for (along, down) in
+        [(0.0..1.0, 0.0..v), (0.0..1.0, 1.0 - v..1.0), (0.0..u, 0.0..1.0), (1.0 - u..1.0, 0.0..1.0)]
     {
-        fill(canvas, &part(outer, left, top, right, bottom), colour);
+        fill(canvas, &outer.part(along, down), colour);
     }
 }
 
@@ -129,15 +127,10 @@ fn label(canvas: &mut RgbImage, quad: &Quad, text: &str) {
             for column in (0..5).filter(|column| bits & (0b1_0000 >> column) != 0) {
                 let left = (place * 6 + column + 1) as f32 / columns;
                 let top = 0.15 + row as f32 * 0.1;
-                fill(canvas, &part(quad, left, top, left + 1.0 / columns, top + 0.1), INK);
+                fill(canvas, &quad.part(left..left + 1.0 / columns, top..top + 0.1), INK);
             }
         }
     }
-}
-
-/// A part of a quad, in shares of its sides.
-fn part(quad: &Quad, left: f32, top: f32, right: f32, bottom: f32) -> Quad {
-    Quad([quad.at(left, top), quad.at(right, top), quad.at(right, bottom), quad.at(left, bottom)])
 }
 
 /// Fills a convex quad; what lies outside the picture is left out.

@@ -2,6 +2,8 @@
 //!
 //! Coordinates are continuous and in pixels: pixel (i, j) covers [i, i+1) x [j, j+1), its centre is (i + 0.5, j + 0.5).
 
+use std::ops::Range;
+
 /// A point in a picture, in pixels; x to the right, y down.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -65,7 +67,14 @@ impl Quad {
     /// The quad grown on each side along its own axes: left and right by `dx` times its width, top and
     /// bottom by `dy` times its height. Negative values shrink it.
     pub fn expanded(&self, dx: f32, dy: f32) -> Self {
-        Self([(-dx, -dy), (1.0 + dx, -dy), (1.0 + dx, 1.0 + dy), (-dx, 1.0 + dy)].map(|(u, v)| self.at(u, v)))
+        self.part(-dx..1.0 + dx, -dy..1.0 + dy)
+    }
+
+    /// The part of the quad that lies so along it and down it, in fractions of its own width and height; it may reach beyond.
+    pub fn part(&self, along: Range<f32>, down: Range<f32>) -> Self {
+        let Range { start: left, end: right } = along;
+        let Range { start: top, end: bottom } = down;
+        Self([(left, top), (right, top), (right, bottom), (left, bottom)].map(|(u, v)| self.at(u, v)))
     }
 
     /// The point at fractions (u, v) of the quad's own width and height, by bilinear interpolation:
@@ -340,6 +349,12 @@ mod tests {
         for (corner, expected) in grown.0.into_iter().zip(expected) {
             assert!(near(corner, expected, 1e-3), "{grown:?}");
         }
+        let part = quad.part(-0.5..0.75, 1.0..2.0);
+        let expected = [at(-20.0, 30.0), at(30.0, 30.0), at(30.0, 60.0), at(-20.0, 60.0)];
+        assert!(
+            part.0.into_iter().zip(expected).all(|(corner, place)| near(corner, place, 1e-3)),
+            "{part:?}"
+        );
         let (low, high) = quad.bounding_box();
         assert!(near(low, Point::new(at(0.0, 30.0).x, 50.0), 1e-4));
         assert!(near(high, Point::new(at(40.0, 0.0).x, at(40.0, 30.0).y), 1e-4));

@@ -102,9 +102,9 @@ const MAX_UPRIGHT_LOOKS: usize = 2;
 const ROOM_BESIDE: f32 = 0.35;
 /// Rows and digits of numbers that stand in rows of four.
 const STACKS: [(usize, usize); 2] = [(4, 16), (5, 19)];
-/// Looks at such a number: how much lower and how much taller at each end than told, in heights of all its rows, and how far
+/// How such a number is cut out: how much lower and how much taller at each end than told, in heights of all its rows, and how far
 /// it is from one row to the next, in heights of their digits.
-const STACK_LOOKS: [(f32, f32, f32); 5] =
+const STACK_STRIPS: [(f32, f32, f32); 5] =
     [(0.0, 0.0, 1.7), (0.0, 0.0, 2.0), (0.0, 0.04, 1.7), (-0.04, 0.0, 1.7), (0.04, 0.0, 1.7)];
 /// Lines tried in one picture: a fan of cards has about five; a picture made to be expensive has no end of them.
 const MAX_LINES: usize = 8;
@@ -298,16 +298,12 @@ impl CardReader {
         let recognizer = &self.full.recognizer;
         for (rows, digits) in STACKS {
             let mut looks = Looks::default();
-            for (lower, taller, pitch) in STACK_LOOKS {
-                let (top, bottom) = (lower - taller, 1.0 + lower + taller);
-                let ends = [(0.0, top), (1.0, top), (1.0, bottom), (0.0, bottom)];
-                let quad = Quad(ends.map(|(u, v)| stack.quad.at(u, v)));
+            for (lower, taller, pitch) in STACK_STRIPS {
+                let quad = stack.quad.part(0.0..1.0, lower - taller..1.0 + lower + taller);
                 let (width, height) = (recognizer.width, recognizer.height);
                 let strip = rectify::rectify_rows(photo, &quad, (rows, pitch), width, height);
                 let Some(strip) = strip else { return Ok(None) };
-                let log_probs = recognizer.recognize(&strip)?;
-                looks.numbers.push(parse::score_numbers(&log_probs, &recognizer.alphabet, &self.table));
-                looks.seen.push((stack.quad, log_probs));
+                looks.add(stack.quad, recognizer.recognize(&strip)?, &recognizer.alphabet, &self.table);
                 let number = looks.number(SURE_ELSEWHERE, &recognizer.alphabet, photo);
                 let fits = |(number, _): &Number| {
                     number.value.digits().len() == digits && parse::is_plausible(&number.value)
@@ -440,9 +436,7 @@ impl CardReader {
         looks: &mut Looks,
     ) -> Result<(), ReadError> {
         if let Some(log_probs) = columns(&networks.recognizer, photo, &quad)? {
-            let alphabet = &networks.recognizer.alphabet;
-            looks.numbers.push(parse::score_numbers(&log_probs, alphabet, &self.table));
-            looks.seen.push((quad, log_probs));
+            looks.add(quad, log_probs, &networks.recognizer.alphabet, &self.table);
         }
         Ok(())
     }
@@ -608,6 +602,11 @@ struct Looks {
 }
 
 impl Looks {
+    fn add(&mut self, quad: Quad, log_probs: LogProbs, alphabet: &Alphabet, table: &BinTable) {
+        self.numbers.push(parse::score_numbers(&log_probs, alphabet, table));
+        self.seen.push((quad, log_probs));
+    }
+
     /// Of the number that they agree on best; 0 when they saw none.
     fn prob(&self) -> f32 {
         parse::pool(&self.numbers).map_or(0.0, |(.., prob)| prob)
@@ -676,7 +675,7 @@ fn date_look(
     quad: Quad,
     before: f32,
 ) -> Result<Option<DateLook>, ReadError> {
-    let seen = columns(recognizer, photo, &rectify::part(&quad, -before, 1.0))?;
+    let seen = columns(recognizer, photo, &quad.part(-before..1.0, 0.0..1.0))?;
     Ok(seen.map(|log_probs| DateLook { quad, dates: parse::choose_dates(&log_probs, &recognizer.alphabet) }))
 }
 
@@ -891,9 +890,9 @@ mod tests {
             });
             let full = Networks { recognizer, ..blind() };
             let looks = AtomicUsize::new(0);
-            let seen = [0, 1].map(|kind| (kind, lines[kind].quad.transform(&to_thumbnail())));
-            let stacks = locator_of("stack date", move |_| {
-                votes_of(2, if looks.fetch_add(1, Ordering::Relaxed) == 0 { &seen } else { &[] })
+            let seen = [(0, stack.transform(&to_thumbnail()))];
+            let stacks = locator_of("stack", move |_| {
+                votes_of(1, if looks.fetch_add(1, Ordering::Relaxed) == 0 { &seen } else { &[] })
             });
             let cards = reader_of_stacks(blind(), full, reads(&lines), stacks).read(&picture(&lines));
             let expected = number.map(|number| (number.to_owned(), None));

@@ -123,8 +123,7 @@ impl Locator {
 
     /// Every line of the photo, those with most votes first.
     pub(crate) fn locate(&self, photo: &Photo) -> Result<Vec<TextLine>, ReadError> {
-        let (thumbnail, width, to_photo) = self.letterbox(photo)?;
-        let mut lines = self.look(&thumbnail, width, &to_photo)?;
+        let mut lines = self.look_at_all(photo)?;
         let steep = |quad: &Quad| {
             let [left, right, ..] = quad.0;
             right.x < left.x || (right.y - left.y).abs() > STEEP_LINE * quad.width()
@@ -153,32 +152,27 @@ impl Locator {
         // Keep of the first look only what no second one saw better.
         lines.retain(|line| !closer.iter().any(|other| same(line, other)));
         lines.extend(closer);
-        lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
+        most_votes_first(&mut lines);
         Ok(lines)
     }
 
-    /// The numbers in rows of the photo, those with most votes first, as closer looks at each show them, upright. Of the dates that
-    /// the network tells beside them too many were read wrong (8 of 93 drawn ones).
+    /// The numbers in rows of the photo, those with most votes first, as closer looks at each show them, upright.
     pub(crate) fn locate_stacks(&self, photo: &Photo) -> Result<Vec<TextLine>, ReadError> {
-        let (thumbnail, width, to_photo) = self.letterbox(photo)?;
-        let mut lines = self.look(&thumbnail, width, &to_photo)?;
-        let stacks: Vec<Quad> =
-            lines.iter().filter(|line| line.kind == LineKind::Stack).map(|line| line.quad).collect();
-        for mut quad in stacks.into_iter().take(MAX_SECOND_LOOKS) {
+        let mut stacks: Vec<TextLine> = Vec::new();
+        for mut stack in self.look_at_all(photo)?.into_iter().take(MAX_SECOND_LOOKS) {
             for _ in 0..STACK_LOOKS {
-                let side = quad.width().max(quad.height()) / quad.width().max(1e-3);
-                let seen = self.look_around(photo, &quad, STACK_LOOK * side)?;
-                let is_it = |line: &&TextLine| line.kind == LineKind::Stack && overlap(&line.quad, &quad);
-                let it = seen.iter().filter(is_it).max_by(|a, b| a.votes.total_cmp(&b.votes));
-                let Some(closer) = it.map(|line| line.quad) else { break };
-                quad = closer;
-                lines.retain(|line| !seen.iter().any(|again| same(line, again)));
-                lines.extend(seen);
+                let side = stack.quad.width().max(stack.quad.height()) / stack.quad.width().max(1e-3);
+                let seen = self.look_around(photo, &stack.quad, STACK_LOOK * side)?;
+                let it = with_most_votes(seen.into_iter().filter(|again| same(&stack, again)));
+                let Some(closer) = it else { break };
+                stack = closer;
+            }
+            if !stacks.iter().any(|known| same(known, &stack)) {
+                stacks.push(stack);
             }
         }
-        lines.retain(|line| line.kind == LineKind::Stack);
-        lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
-        Ok(lines)
+        most_votes_first(&mut stacks);
+        Ok(stacks)
     }
 
     /// The lines of a view of the photo, those with most votes first; none that the view cuts off.
@@ -195,15 +189,14 @@ impl Locator {
             let inside = |p: &Point| within.contains(&p.x) && within.contains(&p.y);
             line.quad.transform(&to_view).0.iter().all(inside)
         });
-        lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
+        most_votes_first(&mut lines);
         Ok(lines)
     }
 
     /// A line as a second look shows it, close and upright.
     pub(crate) fn look_upright(&self, photo: &Photo, line: &TextLine) -> Result<Option<TextLine>, ReadError> {
         let lines = self.look_around(photo, &line.quad, SECOND_LOOK)?;
-        let it = lines.into_iter().filter(|other| same(other, line));
-        Ok(it.max_by(|a, b| a.votes.total_cmp(&b.votes)))
+        Ok(with_most_votes(lines.into_iter().filter(|other| same(other, line))))
     }
 
     /// The number lines about a line, seen from so close that it nearly fills the view.
@@ -221,7 +214,7 @@ impl Locator {
     ) -> Result<Vec<TextLine>, ReadError> {
         let mut lines = self.look_at(photo, &holder_look(number))?;
         lines.retain(|line| line.kind == kind);
-        lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
+        most_votes_first(&mut lines);
         Ok(lines)
     }
 
@@ -234,8 +227,13 @@ impl Locator {
             card.kind == LineKind::Card && on_card.is_some_and(|quad| quad.0.iter().all(within))
         };
         let seen = self.look_at(photo, &card_look(number))?;
-        let cards = seen.into_iter().filter(holds_number);
-        Ok(cards.max_by(|a, b| a.votes.total_cmp(&b.votes)).map(|card| card.quad))
+        Ok(with_most_votes(seen.into_iter().filter(holds_number)).map(|card| card.quad))
+    }
+
+    /// The lines that a thumbnail of the photo shows.
+    fn look_at_all(&self, photo: &Photo) -> Result<Vec<TextLine>, ReadError> {
+        let (thumbnail, width, to_photo) = self.letterbox(photo)?;
+        self.look(&thumbnail, width, &to_photo)
     }
 
     /// The lines in a square about a line, as upright as the line itself, its side `lengths` of it.
@@ -336,6 +334,14 @@ impl Locator {
             && quad.area() > 4.0;
         sound.then(|| TextLine { kind, votes: members.iter().map(|&cell| probs[cell]).sum(), quad })
     }
+}
+
+fn most_votes_first(lines: &mut [TextLine]) {
+    lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
+}
+
+fn with_most_votes(lines: impl Iterator<Item = TextLine>) -> Option<TextLine> {
+    lines.max_by(|a, b| a.votes.total_cmp(&b.votes))
 }
 
 /// Groups of cells above the threshold that touch by a side or a corner, as indices into the grid of so many columns.

@@ -1,7 +1,7 @@
 //! Photo + line quad -> straight strip of fixed size.
 //! Also decides what a strip shows around its text; the renderer frames its training strips by the same function.
 
-use crate::geometry::{Point, Quad};
+use crate::geometry::Quad;
 use crate::photo::Photo;
 
 /// Share of the strip's height that the text takes: the rest keeps a locator's error of a third of a line harmless.
@@ -37,7 +37,7 @@ fn framed(line: &Quad) -> (Quad, f32) {
         return (tight, 1.0);
     }
     let (start, end) = (-LEFT_OF_SHORT * (missing - 1.0), 1.0 + (1.0 - LEFT_OF_SHORT) * (missing - 1.0));
-    (part(&tight, start, end), (1.0 - start) / (end - start))
+    (tight.part(start..end, 0.0..1.0), (1.0 - start) / (end - start))
 }
 
 /// The rows of a number that stands in `count` of them, from the tight quad of them all, the first row's top left first; `pitch`
@@ -46,18 +46,9 @@ pub fn rows_of(stack: &Quad, count: usize, pitch: f32) -> Vec<Quad> {
     let height = 1.0 / (1.0 + count.saturating_sub(1) as f32 * pitch);
     let row = |index: usize| {
         let top = index as f32 * pitch * height;
-        Quad([(0.0, top), (1.0, top), (1.0, top + height), (0.0, top + height)].map(|(u, v)| stack.at(u, v)))
+        stack.part(0.0..1.0, top..top + height)
     };
     (0..count).map(row).collect()
-}
-
-/// The part of a quad between two places along it, in its widths; they may lie beyond its ends.
-pub(crate) fn part(quad: &Quad, start: f32, end: f32) -> Quad {
-    let [tl, tr, br, bl] = quad.0;
-    let along = |from: Point, to: Point, t: f32| {
-        Point::new(from.x + (to.x - from.x) * t, from.y + (to.y - from.y) * t)
-    };
-    Quad([along(tl, tr, start), along(tl, tr, end), along(bl, br, end), along(bl, br, start)])
 }
 
 /// A straightened text line.
@@ -73,7 +64,8 @@ pub(crate) struct Strip {
 pub(crate) fn rectify(photo: &Photo, line: &Quad, width: usize, height: usize) -> Option<Strip> {
     let (frame, end) = framed(line);
     let shown = (((end + RIGHT_OF_SHORT) * width as f32) as usize).next_multiple_of(WIDTH_STEP).min(width);
-    let (pixels, _) = photo.straightened(&part(&frame, 0.0, shown as f32 / width as f32), shown, height)?;
+    let seen = frame.part(0.0..shown as f32 / width as f32, 0.0..1.0);
+    let (pixels, _) = photo.straightened(&seen, shown, height)?;
     Some(Strip { pixels, width: shown })
 }
 

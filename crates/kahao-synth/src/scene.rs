@@ -119,8 +119,7 @@ fn strip_of(
         Kind::Holder => 0.7,
         _ => 1.5,
     };
-    let ends = [(part.start, 0.0), (part.end, 0.0), (part.end, 1.0), (part.start, 1.0)];
-    let quad = locator_error(&Quad(ends.map(|(u, v)| line.quad.at(u, v))), along, random);
+    let quad = locator_error(&line.quad.part(part.clone(), 0.0..1.0), along, random);
     let strip = Quad::rect(0.0, 0.0, width as f32, height as f32);
     let maps = Homography::from_quads(&strip, &strip_frame(&quad)).and_then(|map| Some((map, map.invert()?)));
     let Some((to_card, to_strip)) = maps else { return nothing() };
