@@ -99,6 +99,11 @@ impl Scored {
     pub(crate) const fn pan(&self) -> &Pan {
         &self.pan
     }
+
+    /// Whether its digits are printed in groups.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.text.contains(' ')
+    }
 }
 
 /// The numbers that a look may say: texts of 13 to 19 digits and nothing else but gaps.
