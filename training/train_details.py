@@ -122,7 +122,7 @@ def stacks_found(net: StackLocator, held_out) -> str:
     outputs = outputs_of(net, np.stack([train_locator.letterbox(pixels) for pixels, _ in held_out])).numpy()
     found, invented = [], []
     for output, (_, lines) in zip(outputs, held_out, strict=True):
-        seen = [line for line in train_locator.find_lines(output) if line[0] == 0]
+        seen = train_locator.find_lines(output)
         stacks = [quad for kind, quad in lines if kind == StackLocator.codes[0]]
         for quad in stacks:
             off = [np.linalg.norm(told - quad, axis=1).max() / np.linalg.norm(quad[3] - quad[0]) for _, _, told in seen]
