@@ -25,6 +25,11 @@ NUMBER_GROUPS = [
 # Share of numbers in which one digit is repeated as on specimens, and the shares of its places that it takes: with others among
 # them, so that a 3 between eights is looked at.
 REPEATED, REPEATS = 0.35, (0.5, 0.9)
+# Share of dates that no calendar has, half of them of one digit: specimens say 88/88, and what knows months alone reads one into
+# that.
+IMPOSSIBLE = 0.1
+# Share of dates of issue, which begin with the year.
+ISSUED = 0.18
 
 
 def columns_of(log_probs: np.ndarray, codes: list[int]) -> list[float]:
@@ -142,10 +147,13 @@ class Digits:
     def date(self, rng: random.Random) -> tuple[np.ndarray, str]:
         """A date of such digits at 60 px height, with a drawn slash, on plain ground as wide as a strip shows of a short line.
         Nobody labelled real dates; these have the light and the wear of real ones, if not their narrower type."""
-        month, is_issue = f"{rng.randint(1, 12):02}", rng.random() < 0.18
+        month, is_issue = f"{rng.randint(1, 12):02}", rng.random() < ISSUED
         likely = (0, 25) if is_issue else (10, 49)
         year = f"{rng.randint(*likely) if rng.random() < 0.8 else rng.randint(0, 99):02}"
         text = f"20{year}/{month}" if is_issue else f"{month}/20{year}" if rng.random() < 0.15 else f"{month}/{year}"
+        if not is_issue and rng.random() < IMPOSSIBLE / (1 - ISSUED):
+            same, any_month = "dd/dd".replace("d", str(rng.randint(0, 9))), f"{rng.randint(13, 99)}/{rng.randint(0, 99):02}"
+            text = same if rng.random() < 0.5 else any_month
         wide = rng.uniform(30, 50)
         parts = self.crops(text, wide, rng)
         at = text.index("/")

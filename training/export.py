@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import torch
 
-from nets import CardLocator, DateRecognizer, HolderLocator, HolderRecognizer, Locator, Recognizer, StackLocator
+from nets import NETS, Locator, Recognizer
 from stream import read_scenes, read_strips
 from train_locator import letterbox
 from trainer import CHECKPOINT
@@ -22,15 +22,6 @@ from trainer import CHECKPOINT
 # A pair of drawn inputs is enough to see a difference between engines.
 PARITY_COUNT = 2
 PARITY_SEED = 987_654_321
-NETS = {
-    "recognizer": Recognizer,
-    "locator": Locator,
-    "recognizer-date": DateRecognizer,
-    "recognizer-holder": HolderRecognizer,
-    "locator-holder": HolderLocator,
-    "locator-card": CardLocator,
-    "locator-stack": StackLocator,
-}
 
 
 def metadata_of(net, note: str, step: int) -> dict[str, str]:

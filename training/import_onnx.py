@@ -25,8 +25,7 @@ import real
 import train_details
 import train_locator
 import train_recognizer
-from export import NETS
-from nets import DateRecognizer, Locator, Recognizer
+from nets import NETS, DateRecognizer, Locator, Recognizer
 from trainer import CHECKPOINT, save
 
 BATCHES, BATCH, SEED = 8, 64, 4_711

@@ -163,3 +163,15 @@ class StackLocator(Locator):
     drawn_by = "stack-scenes"
     codes = (5,)
     widths = {"full": Locator.widths["small"]}
+
+
+# By the names of their models.
+NETS = {
+    "recognizer": Recognizer,
+    "locator": Locator,
+    "recognizer-date": DateRecognizer,
+    "recognizer-holder": HolderRecognizer,
+    "locator-holder": HolderLocator,
+    "locator-card": CardLocator,
+    "locator-stack": StackLocator,
+}

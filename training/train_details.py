@@ -19,7 +19,7 @@ from torch.utils.data import IterableDataset
 import real
 import train_locator
 import train_recognizer
-from nets import CardLocator, HolderLocator, HolderRecognizer, Locator, StackLocator, decode_greedy
+from nets import NETS, CardLocator, HolderLocator, HolderRecognizer, Locator, StackLocator, decode_greedy
 from stream import read_scenes, read_strips
 from trainer import Task, arguments, begin_with, outputs_of, train, worker_seed
 
@@ -29,6 +29,7 @@ STACKED, CLOSER, REAL = 0.3, 0.35, 0.15
 # Side of the second look at such a number, in lengths of its longer side (locate.rs).
 STACK_LOOK = 2.0
 
+WHICH = ["locator-stack", "locator-card", "locator-holder", "recognizer-holder"]
 # Drawn from a seed of their own, never trained on.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 400
 
@@ -133,15 +134,9 @@ def stacks_found(net: StackLocator, held_out) -> str:
 
 
 def main():
-    kinds = {
-        "locator-stack": (StackLocator, 16),
-        "locator-card": (CardLocator, 16),
-        "locator-holder": (HolderLocator, 16),
-        "recognizer-holder": (HolderRecognizer, 64),
-    }
-    args = arguments(__doc__, Locator.widths, needs_drawn=True, minutes=40, lr_end=2e-5, batch=0, which=kinds)
-    kind, batch = kinds[args.which]
-    args.batch = args.batch or batch
+    args = arguments(__doc__, Locator.widths, needs_drawn=True, minutes=40, lr_end=2e-5, batch=0, which=WHICH)
+    kind = NETS[args.which]
+    args.batch = args.batch or (64 if issubclass(kind, HolderRecognizer) else 16)
 
     if issubclass(kind, HolderRecognizer):
         drawn = read_strips(args.synth, HELD_OUT_SEED, kind.drawn_by)

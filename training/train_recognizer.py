@@ -16,13 +16,13 @@ from torch.utils.data import IterableDataset
 
 import real
 from digits import Digits
-from nets import DateRecognizer, Recognizer, decode_greedy, encode
+from nets import NETS, DateRecognizer, Recognizer, decode_greedy, encode
 from pool import normal, uniform
 from stream import read_strips
 from strips import augment, plain_strip
 from trainer import Task, arguments, begin_with, outputs_of, train, worker_seed
 
-KINDS = {"recognizer": Recognizer, "recognizer-date": DateRecognizer}
+WHICH = ["recognizer", "recognizer-date"]
 # Numbers and dates of held-out digits, drawn from a seed of their own.
 HELD_OUT_SEED, HELD_OUT = 1_000_003, 300
 # Weight of the opinion of the first network that is trained, beside the truth, for those trained beside it.
@@ -126,9 +126,9 @@ def validate(net: Recognizer, sets: dict[str, list[tuple[np.ndarray, str]]]) -> 
 
 def main():
     args = arguments(
-        __doc__, Recognizer.widths, needs_drawn=False, minutes=90, lr_end=1e-3, batch=64, which=KINDS, default="recognizer"
+        __doc__, Recognizer.widths, needs_drawn=False, minutes=90, lr_end=1e-3, batch=64, which=WHICH, default="recognizer"
     )
-    kind = KINDS[args.which]
+    kind = NETS[args.which]
     share = args.real_share if args.real else 0.0
     share = share if args.synth else 1.0
     task = Task(

@@ -229,7 +229,7 @@ impl CardReader {
             let dates = self.read_dates(photo, &quad, &dates)?;
             let mut card = self.card(number, dates);
             if self.reads_details && !are_stacks {
-                card.holder = self.read_holder(photo, &quad)?;
+                card.holder = self.read_holder(photo, &quad, card.issuer.as_ref())?;
                 let outline = self.card.look_for_card(photo, &quad)?;
                 card.outline = outline.map(|outline| outline.transform(photo.to_original()));
             }

@@ -12,7 +12,7 @@ use crate::{CardReader, FieldReading, Found, Networks, ReadError, SURE_ELSEWHERE
 /// Below this probability a number counts as not legible: a reading that is more likely wrong than right helps nobody.
 const LEGIBLE: f32 = 0.5;
 /// Above this probability the first strip is believed without another look.
-pub(crate) const SURE: f32 = 0.9;
+const SURE: f32 = 0.9;
 /// Above this probability the small networks are believed without asking the full ones: of 625 numbers, real and drawn, 566
 /// were right and 5 wrong so, 565 and 6 at 0.98, 567 and 5 at 0.9, where one more picture without a card was read.
 const SURE_AT_A_GLANCE: f32 = 0.95;

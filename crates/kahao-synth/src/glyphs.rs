@@ -12,6 +12,9 @@ use crate::raster::Random;
 /// A character's skeleton as line segments [x0, y0, x1, y1] in a box 0.6 wide and 1 high.
 pub(crate) type Skeleton = Vec<[f32; 4]>;
 
+/// Corners of a stroke of the pen, in the same box.
+type Stroke = Vec<(f32, f32)>;
+
 /// Proportions that differ from one embossing machine to the next.
 #[derive(Clone)]
 pub(crate) struct Embosser {
@@ -23,6 +26,8 @@ pub(crate) struct Embosser {
     hooked_seven: bool,
     slanted_seven: bool,
     open_four: bool,
+    /// Digits of curves instead of bars.
+    is_round: bool,
     wobble: f32,
 }
 
@@ -39,13 +44,14 @@ impl Embosser {
             hooked_seven: !plain || random.chance(0.4),
             slanted_seven: plain && random.chance(0.6),
             open_four: random.chance(0.75),
+            is_round: false,
             wobble: random.range(0.0, 0.02),
         }
     }
 
-    /// The smaller type that dates are embossed in: rounder, and mostly an ordinary sans.
+    /// The smaller type that dates are embossed in: rounder, and mostly an ordinary sans, as on all 13 photographs that show one.
     pub(crate) fn draw_small(random: &mut Random) -> Self {
-        let plain = random.chance(0.7);
+        let plain = random.chance(0.8);
         Self {
             corner: random.range(0.16, 0.38),
             closed_six: plain && random.chance(0.85),
@@ -53,6 +59,7 @@ impl Embosser {
             hooked_seven: !plain && random.chance(0.6),
             slanted_seven: plain && random.chance(0.8),
             open_four: !plain && random.chance(0.6),
+            is_round: plain,
             ..Self::draw(random)
         }
     }
@@ -60,7 +67,11 @@ impl Embosser {
     /// Skeleton of one digit, capital or sign of names and dates, its corners jittered a little: no two strikes are the same.
     pub(crate) fn skeleton(&self, symbol: char, random: &mut Random) -> Skeleton {
         let (w, m, r) = (self.width, self.waist, self.corner);
-        let mut strokes: Vec<Vec<(f32, f32)>> = match symbol {
+        let (curves, bars) = if self.is_round { self.round_digit(symbol) } else { Default::default() };
+        if !(curves.is_empty() && bars.is_empty()) {
+            return self.struck([(curves, 1.0), (bars, 0.0)], random);
+        }
+        let strokes: Vec<Stroke> = match symbol {
             '0' => vec![vec![(w / 2.0, 0.0), (w, 0.0), (w, 1.0), (0.0, 1.0), (0.0, 0.0), (w / 2.0, 0.0)]],
             '1' if self.plain_one => vec![vec![(w * 0.2, 0.16), (w * 0.55, 0.0), (w * 0.55, 1.0)]],
             '1' => vec![
@@ -130,25 +141,56 @@ impl Embosser {
             '/' => vec![vec![(w * 0.9, 0.0), (w * 0.1, 1.0)]],
             _ => self.capital(symbol),
         };
-        for vertex in strokes.iter_mut().flatten() {
-            vertex.0 += random.gauss(self.wobble);
-            vertex.1 += random.gauss(self.wobble);
-        }
-        let mut segments = Vec::new();
         // Slanted strokes meet in points.
         let r = if "AKMNRVWXYZ".contains(symbol) { r * 0.3 } else { r };
-        for stroke in &strokes {
-            let rounded = round_corners(stroke, r);
-            segments.extend(rounded.windows(2).map(|pair| [pair[0].0, pair[0].1, pair[1].0, pair[1].1]));
+        self.struck([(strokes, r)], random)
+    }
+
+    /// Strokes with the radius of their corners as they come out of the machine.
+    fn struck<const N: usize>(&self, strokes: [(Vec<Stroke>, f32); N], random: &mut Random) -> Skeleton {
+        let mut segments = Vec::new();
+        for (mut strokes, radius) in strokes {
+            for vertex in strokes.iter_mut().flatten() {
+                vertex.0 += random.gauss(self.wobble);
+                vertex.1 += random.gauss(self.wobble);
+            }
+            for stroke in &strokes {
+                let rounded = round_corners(stroke, radius);
+                segments.extend(rounded.windows(2).map(|pair| [pair[0].0, pair[0].1, pair[1].0, pair[1].1]));
+            }
         }
         segments
     }
 }
 
-#[rustfmt::skip] // A letter a line.
+#[rustfmt::skip] // A character a line.
 impl Embosser {
+    /// Curves of a digit of the smaller type, by the corners that bend them, and its straight bars; none of another character.
+    fn round_digit(&self, symbol: char) -> (Vec<Stroke>, Vec<Stroke>) {
+        let (w, m) = (self.width * 0.92, self.waist);
+        let half = w / 2.0;
+        match symbol {
+            '0' => (vec![vec![(half, 0.0), (w, 0.0), (w, 1.0), (0.0, 1.0), (0.0, 0.0), (half, 0.0)]], vec![]),
+            '1' if self.plain_one => (vec![], vec![vec![(half * 0.6, 0.1), (half, 0.0), (half, 1.0)]]),
+            '2' => (vec![vec![(0.0, 0.28), (0.0, 0.0), (w, 0.0), (w, 0.42), (0.0, 1.0)]], vec![vec![(0.0, 1.0), (w, 1.0)]]),
+            '3' => (vec![vec![(w * 0.4, 0.38), (w, 0.33), (w, 1.0), (0.0, 1.03), (0.0, 0.8)]], vec![vec![(w * 0.05, 0.0), (w * 0.95, 0.0), (w * 0.4, 0.38)]]),
+            '4' => (vec![], vec![vec![(w * 0.74, 1.0), (w * 0.74, 0.0), (0.0, 0.72), (w, 0.72)]]),
+            '5' => (vec![vec![(w * 0.06, m), (half, m - 0.12), (w, m - 0.08), (w, 1.0), (0.0, 1.03), (0.0, 0.8)]], vec![vec![(w * 0.92, 0.0), (w * 0.1, 0.0), (w * 0.06, m)]]),
+            '6' => (vec![Self::six(w)], vec![]),
+            '7' => (vec![], vec![vec![(0.0, 0.0), (w, 0.0), (w * 0.35, 1.0)]]),
+            '8' => (vec![vec![(half, 0.0), (w * 0.94, 0.0), (w * 0.94, m), (w * 0.06, m), (w * 0.06, 0.0), (half, 0.0)], vec![(half, m), (w, m), (w, 1.0), (0.0, 1.0), (0.0, m), (half, m)]], vec![]),
+            '9' => (vec![Self::six(w).into_iter().map(|(x, y)| (w - x, 1.0 - y)).collect()], vec![]),
+            _ => (vec![], vec![]),
+        }
+    }
+
+    /// Corners of a 6, `w` wide: a stem that curls into its bowl.
+    fn six(w: f32) -> Stroke {
+        vec![(w * 0.88, 0.04), (w * 0.1, 0.0), (-0.03, 1.03), (w, 1.06), (w * 1.05, 0.4), (w * 0.2, 0.36), (w * 0.03, 0.66)]
+    }
+
     /// Strokes of a capital or of a sign between names; none of another character.
-    fn capital(&self, symbol: char) -> Vec<Vec<(f32, f32)>> {
+    fn capital(&self, symbol: char) -> Vec<Stroke> {
         let (w, m) = (self.width, self.waist);
         let half = w / 2.0;
         match symbol {
@@ -188,7 +230,7 @@ impl Embosser {
 }
 
 /// Replaces each inner corner by a quadratic curve that starts `radius` before it.
-fn round_corners(stroke: &[(f32, f32)], radius: f32) -> Vec<(f32, f32)> {
+fn round_corners(stroke: &[(f32, f32)], radius: f32) -> Stroke {
     let Some((&first, &last)) = stroke.first().zip(stroke.last()) else { return Vec::new() };
     let mut points = vec![first];
     for corner in stroke.windows(3) {
@@ -345,4 +387,40 @@ pub(crate) fn place(font: &FontVec, symbol: char, x: f32, y: f32, size: f32, str
         }
     });
     Some(Placed { left_px: bounds.min.x as i32, top_px: bounds.min.y as i32, width, coverage })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How far the middles of a skeleton's segments lie from another one, at most.
+    fn apart(one: &Skeleton, other: &Skeleton) -> f32 {
+        let middles = one.iter().map(|[x0, y0, x1, y1]| ((x0 + x1) / 2.0, (y0 + y1) / 2.0));
+        middles.map(|(x, y)| distance(other, x, y)).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn round_digits_fill_their_box_and_are_told_apart() {
+        let mut random = Random::new(1);
+        let mut machines =
+            (0..100).map(|_| Embosser::draw_small(&mut random)).filter(|machine| machine.is_round);
+        let machine = Embosser { wobble: 0.0, ..machines.next().expect("most machines have round digits") };
+        let digits: Vec<Skeleton> = ('0'..='9').map(|digit| machine.skeleton(digit, &mut random)).collect();
+        for (digit, skeleton) in digits.iter().enumerate() {
+            let ends = || skeleton.iter().flat_map(|[x0, y0, x1, y1]| [(*x0, *y0), (*x1, *y1)]);
+            assert!(
+                ends().all(|(x, y)| (-0.02..=0.66).contains(&x) && (-0.05..=1.05).contains(&y)),
+                "{digit}"
+            );
+            let (top, bottom) =
+                ends().fold((1.0_f32, 0.0_f32), |(top, low), (_, y)| (top.min(y), low.max(y)));
+            assert!(top < 0.06 && bottom > 0.94, "{digit} from {top} to {bottom}");
+            for (other, shape) in digits.iter().enumerate().filter(|(other, _)| *other != digit) {
+                let apart = apart(skeleton, shape).max(self::apart(shape, skeleton));
+                assert!(apart > 0.1, "{digit} and {other} are {apart} apart");
+            }
+        }
+        let again: Vec<Skeleton> = ('0'..='9').map(|digit| machine.skeleton(digit, &mut random)).collect();
+        assert_eq!(digits, again, "without wobble every strike is the same");
+    }
 }
