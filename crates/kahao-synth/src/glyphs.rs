@@ -49,7 +49,8 @@ impl Embosser {
         }
     }
 
-    /// The smaller type that dates are embossed in: rounder, and mostly an ordinary sans, as on all 13 photographs that show one.
+    /// The smaller type that dates are embossed in: rounder, and mostly an ordinary sans, as on all 14 real photographs
+    /// and scans that show one.
     pub(crate) fn draw_small(random: &mut Random) -> Self {
         let plain = random.chance(0.8);
         Self {
