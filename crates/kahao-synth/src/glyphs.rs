@@ -68,8 +68,8 @@ impl Embosser {
     /// Skeleton of one digit, capital or sign of names and dates, its corners jittered a little: no two strikes are the same.
     pub(crate) fn skeleton(&self, symbol: char, random: &mut Random) -> Skeleton {
         let (w, m, r) = (self.width, self.waist, self.corner);
-        let (curves, bars) = if self.is_round { self.round_digit(symbol) } else { Default::default() };
-        if !(curves.is_empty() && bars.is_empty()) {
+        let round = if self.is_round { self.round_digit(symbol) } else { None };
+        if let Some((curves, bars)) = round {
             return self.struck([(curves, 1.0), (bars, 0.0)], random);
         }
         let strokes: Vec<Stroke> = match symbol {
@@ -166,11 +166,11 @@ impl Embosser {
 
 #[rustfmt::skip] // A character a line.
 impl Embosser {
-    /// Curves of a digit of the smaller type, by the corners that bend them, and its straight bars; none of another character.
-    fn round_digit(&self, symbol: char) -> (Vec<Stroke>, Vec<Stroke>) {
+    /// Curves of a digit of the smaller type, by the corners that bend them, and its straight bars; `None` for another character.
+    fn round_digit(&self, symbol: char) -> Option<(Vec<Stroke>, Vec<Stroke>)> {
         let (w, m) = (self.width * 0.92, self.waist);
         let half = w / 2.0;
-        match symbol {
+        Some(match symbol {
             '0' => (vec![vec![(half, 0.0), (w, 0.0), (w, 1.0), (0.0, 1.0), (0.0, 0.0), (half, 0.0)]], vec![]),
             '1' if self.plain_one => (vec![], vec![vec![(half * 0.6, 0.1), (half, 0.0), (half, 1.0)]]),
             '2' => (vec![vec![(0.0, 0.28), (0.0, 0.0), (w, 0.0), (w, 0.42), (0.0, 1.0)]], vec![vec![(0.0, 1.0), (w, 1.0)]]),
@@ -181,8 +181,8 @@ impl Embosser {
             '7' => (vec![], vec![vec![(0.0, 0.0), (w, 0.0), (w * 0.35, 1.0)]]),
             '8' => (vec![vec![(half, 0.0), (w * 0.94, 0.0), (w * 0.94, m), (w * 0.06, m), (w * 0.06, 0.0), (half, 0.0)], vec![(half, m), (w, m), (w, 1.0), (0.0, 1.0), (0.0, m), (half, m)]], vec![]),
             '9' => (vec![Self::six(w).into_iter().map(|(x, y)| (w - x, 1.0 - y)).collect()], vec![]),
-            _ => (vec![], vec![]),
-        }
+            _ => return None,
+        })
     }
 
     /// Corners of a 6, `w` wide: a stem that curls into its bowl.
