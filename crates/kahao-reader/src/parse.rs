@@ -250,17 +250,16 @@ pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Cho
     let mut dates: Vec<(Expiry, &str, f32)> = Vec::new();
     for (text, prob) in &printed {
         let Some(date) = date_of(text) else { continue };
-        // 12/20 also stands in 12/2024, 11/12 in 2011/12, and a date with a day (2008/03/14) is none of these: cards expire
-        // at the end of a month.
+        // 12/20 also stands in 12/2024, 11/12 in 2011/12 (or 011/12, where no more of it is seen), and a date with a day
+        // (2008/03/14) is none of these: cards expire at the end of a month.
         let longer =
-            printed.iter().filter(|(other, _)| other.len() > text.len() && other.contains(text.as_str()));
+            printed.iter().filter(|(other, _)| other.len() > text.len() && other.starts_with(text.as_str()));
+        let is_year_and_month = month_and_year(text).1.parse().is_ok_and(|end: u8| (1..=12).contains(&end));
+        let before = if text.find('/') == Some(2) { if is_year_and_month { "/0" } else { "/" } } else { "" };
+        let after = if text.rfind('/') == Some(text.len() - 3) { "/" } else { "" };
         let explained: f32 = longer.map(|(_, prob)| prob).sum::<f32>()
-            + if text.find('/') == Some(2) { spotter.prob_of(&format!("/{text}")) } else { 0.0 }
-            + if text.rfind('/') == Some(text.len() - 3) {
-                spotter.prob_of(&format!("{text}/"))
-            } else {
-                0.0
-            };
+            + before.chars().map(|symbol| spotter.prob_of(&format!("{symbol}{text}"))).sum::<f32>()
+            + after.chars().map(|symbol| spotter.prob_of(&format!("{text}{symbol}"))).sum::<f32>();
         let prob = (prob - explained).max(0.0) * gain_of_impossible(text, &printed);
         match dates.iter_mut().find(|(known, ..)| *known == date) {
             Some((_, best, total)) => {
@@ -475,6 +474,8 @@ mod tests {
             ("801/27", vec![("01/27", "01/27")]),
             ("10/1210/20", vec![("10/12", "10/12"), ("10/20", "10/20")]),
             ("2008/03/14", vec![]),
+            ("011/12", vec![]),
+            ("011/13", vec![("11/13", "11/13")]),
             ("03/14/08", vec![]),
             ("4 2/25", vec![]),
             ("13/27", vec![]),
