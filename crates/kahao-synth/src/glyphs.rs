@@ -26,7 +26,7 @@ pub(crate) struct Embosser {
     hooked_seven: bool,
     slanted_seven: bool,
     open_four: bool,
-    /// Digits of curves instead of bars.
+    /// Digits and capitals of curves instead of bars.
     is_round: bool,
     wobble: f32,
 }
@@ -49,18 +49,18 @@ impl Embosser {
         }
     }
 
-    /// The smaller type that dates are embossed in: rounder, and mostly an ordinary sans, as on all 14 real photographs
-    /// and scans that show one.
+    /// The smaller type that dates and names are embossed in: rounder, and mostly an ordinary sans, as on all 14 real photographs
+    /// and scans that show a date. Drawings have the other.
     pub(crate) fn draw_small(random: &mut Random) -> Self {
-        let plain = random.chance(0.8);
+        let is_round = random.chance(0.8);
         Self {
             corner: random.range(0.16, 0.38),
-            closed_six: plain && random.chance(0.85),
-            plain_one: plain && random.chance(0.7),
-            hooked_seven: !plain && random.chance(0.6),
-            slanted_seven: plain && random.chance(0.8),
-            open_four: !plain && random.chance(0.6),
-            is_round: plain,
+            closed_six: false,
+            plain_one: is_round && random.chance(0.7),
+            hooked_seven: !is_round && random.chance(0.6),
+            slanted_seven: false,
+            open_four: !is_round && random.chance(0.6),
+            is_round,
             ..Self::draw(random)
         }
     }
@@ -68,7 +68,8 @@ impl Embosser {
     /// Skeleton of one digit, capital or sign of names and dates, its corners jittered a little: no two strikes are the same.
     pub(crate) fn skeleton(&self, symbol: char, random: &mut Random) -> Skeleton {
         let (w, m, r) = (self.width, self.waist, self.corner);
-        let round = if self.is_round { self.round_digit(symbol) } else { None };
+        let round = || self.round_digit(symbol).or_else(|| self.round_capital(symbol));
+        let round = if self.is_round { round() } else { None };
         if let Some((curves, bars)) = round {
             return self.struck([(curves, 1.0), (bars, 0.0)], random);
         }
@@ -188,6 +189,28 @@ impl Embosser {
     /// Corners of a 6, `w` wide: a stem that curls into its bowl.
     fn six(w: f32) -> Stroke {
         vec![(w * 0.88, 0.04), (w * 0.1, 0.0), (-0.03, 1.03), (w, 1.06), (w * 1.05, 0.4), (w * 0.2, 0.36), (w * 0.03, 0.66)]
+    }
+
+    /// The same for a capital that has a curve.
+    fn round_capital(&self, symbol: char) -> Option<(Vec<Stroke>, Vec<Stroke>)> {
+        let (w, m) = (self.width, self.waist);
+        let (half, waist) = (w / 2.0, m + 0.05);
+        let ring = vec![(half, 0.0), (w, 0.0), (w, 1.0), (0.0, 1.0), (0.0, 0.0), (half, 0.0)];
+        let stem = vec![(0.0, 0.0), (0.0, 1.0)];
+        Some(match symbol {
+            'B' => (vec![vec![(0.0, 0.0), (w * 0.9, 0.0), (w * 0.9, m), (0.0, m)], vec![(0.0, m), (w, m), (w, 1.0), (0.0, 1.0)]], vec![stem]),
+            'C' => (vec![vec![(w, 0.24), (w * 0.94, 0.0), (0.0, -0.02), (0.0, 1.02), (w * 0.94, 1.0), (w, 0.76)]], vec![]),
+            'D' => (vec![vec![(0.0, 0.0), (w, 0.0), (w, 1.0), (0.0, 1.0)]], vec![stem]),
+            'G' => (vec![vec![(w, 0.24), (w * 0.94, 0.0), (0.0, -0.02), (0.0, 1.02), (w, 1.0), (w, 0.7)]], vec![vec![(w * 0.55, waist), (w, waist), (w, 0.9)]]),
+            'J' => (vec![vec![(w * 0.85, 0.4), (w * 0.85, 1.0), (w * 0.05, 1.03), (0.0, 0.72)]], vec![vec![(w * 0.85, 0.0), (w * 0.85, 0.4)]]),
+            'O' => (vec![ring], vec![]),
+            'P' => (vec![vec![(0.0, 0.0), (w, 0.0), (w, waist), (0.0, waist)]], vec![stem]),
+            'Q' => (vec![ring], vec![vec![(w * 0.55, 0.7), (w * 1.0, 1.04)]]),
+            'R' => (vec![vec![(0.0, 0.0), (w * 0.96, 0.0), (w * 0.96, waist), (0.0, waist)]], vec![stem, vec![(w * 0.5, waist), (w, 1.0)]]),
+            'S' => (vec![vec![(w * 0.94, 0.22), (w * 0.9, 0.0), (0.0, -0.02), (0.02, m), (w * 0.98, m), (w, 1.02), (w * 0.06, 1.0), (0.0, 0.78)]], vec![]),
+            'U' => (vec![vec![(0.0, 0.4), (0.0, 1.0), (w, 1.0), (w, 0.4)]], vec![vec![(0.0, 0.0), (0.0, 0.4)], vec![(w, 0.0), (w, 0.4)]]),
+            _ => return None,
+        })
     }
 
     /// Strokes of a capital or of a sign between names; none of another character.
@@ -394,34 +417,39 @@ pub(crate) fn place(font: &FontVec, symbol: char, x: f32, y: f32, size: f32, str
 mod tests {
     use super::*;
 
-    /// How far the middles of a skeleton's segments lie from another one, at most.
+    /// How far a skeleton's segments, by their ends and middles, lie from another one, at most.
     fn apart(one: &Skeleton, other: &Skeleton) -> f32 {
-        let middles = one.iter().map(|[x0, y0, x1, y1]| ((x0 + x1) / 2.0, (y0 + y1) / 2.0));
-        middles.map(|(x, y)| distance(other, x, y)).fold(0.0, f32::max)
+        let points =
+            |[x0, y0, x1, y1]: &[f32; 4]| [(*x0, *y0), ((x0 + x1) / 2.0, (y0 + y1) / 2.0), (*x1, *y1)];
+        one.iter().flat_map(points).map(|(x, y)| distance(other, x, y)).fold(0.0, f32::max)
     }
 
     #[test]
-    fn round_digits_fill_their_box_and_are_told_apart() {
+    fn round_characters_fill_their_box_and_are_told_apart() {
         let mut random = Random::new(1);
         let mut machines =
             (0..100).map(|_| Embosser::draw_small(&mut random)).filter(|machine| machine.is_round);
         let machine = Embosser { wobble: 0.0, ..machines.next().expect("most machines have round digits") };
-        let digits: Vec<Skeleton> = ('0'..='9').map(|digit| machine.skeleton(digit, &mut random)).collect();
-        for (digit, skeleton) in digits.iter().enumerate() {
-            let ends = || skeleton.iter().flat_map(|[x0, y0, x1, y1]| [(*x0, *y0), (*x1, *y1)]);
-            assert!(
-                ends().all(|(x, y)| (-0.02..=0.66).contains(&x) && (-0.05..=1.05).contains(&y)),
-                "{digit}"
-            );
-            let (top, bottom) =
-                ends().fold((1.0_f32, 0.0_f32), |(top, low), (_, y)| (top.min(y), low.max(y)));
-            assert!(top < 0.06 && bottom > 0.94, "{digit} from {top} to {bottom}");
-            for (other, shape) in digits.iter().enumerate().filter(|(other, _)| *other != digit) {
-                let apart = apart(skeleton, shape).max(self::apart(shape, skeleton));
-                assert!(apart > 0.1, "{digit} and {other} are {apart} apart");
+        // Those with a curve; O and 0 are told apart by what stands about them.
+        for symbols in ["0123456789", "BCDGJOPQRSU"] {
+            let shapes: Vec<(char, Skeleton)> =
+                symbols.chars().map(|symbol| (symbol, machine.skeleton(symbol, &mut random))).collect();
+            for (symbol, skeleton) in &shapes {
+                let ends = || skeleton.iter().flat_map(|[x0, y0, x1, y1]| [(*x0, *y0), (*x1, *y1)]);
+                assert!(
+                    ends().all(|(x, y)| (-0.02..=0.68).contains(&x) && (-0.05..=1.07).contains(&y)),
+                    "{symbol}"
+                );
+                let (top, bottom) =
+                    ends().fold((1.0_f32, 0.0_f32), |(top, low), (_, y)| (top.min(y), low.max(y)));
+                assert!(top < 0.06 && bottom > 0.94, "{symbol} from {top} to {bottom}");
+                for (other, shape) in shapes.iter().filter(|(other, _)| other != symbol) {
+                    let apart = apart(skeleton, shape).max(self::apart(shape, skeleton));
+                    assert!(apart > 0.1, "{symbol} and {other} are {apart} apart");
+                }
+                let again = machine.skeleton(*symbol, &mut random);
+                assert_eq!(*skeleton, again, "without wobble every strike is the same");
             }
         }
-        let again: Vec<Skeleton> = ('0'..='9').map(|digit| machine.skeleton(digit, &mut random)).collect();
-        assert_eq!(digits, again, "without wobble every strike is the same");
     }
 }
