@@ -250,8 +250,8 @@ pub(crate) fn choose_dates(log_probs: &LogProbs, alphabet: &Alphabet) -> Vec<Cho
     let mut dates: Vec<(Expiry, &str, f32)> = Vec::new();
     for (text, prob) in &printed {
         let Some(date) = date_of(text) else { continue };
-        // 12/20 also stands in 12/2024, 11/12 in 2011/12 (or 011/12, where no more of it is seen), and a date with a day
-        // (2008/03/14) is none of these: cards expire at the end of a month.
+        // 12/20 also stands in 12/2024, 11/12 in 2011/12 (in 011/12, where the 2 is not seen), and a date with a day (2008/03/14)
+        // is none of these: cards expire at the end of a month.
         let longer =
             printed.iter().filter(|(other, _)| other.len() > text.len() && other.starts_with(text.as_str()));
         let is_year_and_month = month_and_year(text).1.parse().is_ok_and(|end: u8| (1..=12).contains(&end));
