@@ -325,10 +325,11 @@ class Teaching(unittest.TestCase):
 
     def test_an_exported_model_teaches(self):
         folder = Path(__file__).parent.parent
-        count, height, width = 1, 64, 320
+        count, height, width = 2, 64, 320
         pixels = torch.randint(0, 255, (count, 1, height, width)).float()
         said = Teacher(folder / "models" / "locator-small.onnx")(pixels)
         self.assertEqual(said.shape, (count, 10, height // Locator.stride, width // Locator.stride))
+        self.assertGreater((said[0] - said[1]).abs().max(), 0.1)
 
 
 class Pictures(unittest.TestCase):

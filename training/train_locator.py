@@ -214,8 +214,9 @@ class Teacher:
         self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        (output,) = self.session.run(None, {"pixels": pixels.contiguous().cpu().numpy()})
-        return torch.from_numpy(output).to(pixels.device)
+        # One by one: an exported model takes single pictures.
+        said = [self.session.run(None, {"pixels": picture})[0] for picture in pixels.contiguous().cpu().numpy()[:, None]]
+        return torch.from_numpy(np.concatenate(said)).to(pixels.device)
 
 
 def imitation_loss(output: torch.Tensor, *truth: torch.Tensor, opinion: torch.Tensor) -> torch.Tensor:
