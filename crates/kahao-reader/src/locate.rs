@@ -44,8 +44,7 @@ pub(crate) struct TextLine {
 
 /// Side of the network's coarsest cells, px: it takes whole ones.
 const COARSEST: usize = 32;
-/// So much black beside a photo, px, is left of the square that the network learnt to see it in; none where the thumbnail is
-/// smaller than that square: of 979 changed real numbers 944 were right and 20 wrong so, with it 942 and 21.
+/// So much black beside a photo, px, is left of the square that the network learnt to see it in.
 const LETTERBOX_MARGIN: usize = 16;
 /// A cell belongs to a line from this probability on.
 const CELL_THRESHOLD: f32 = 0.4;
@@ -104,8 +103,6 @@ pub(crate) struct Locator {
     /// In the order of its mask channels.
     kinds: Vec<LineKind>,
     size: usize,
-    /// Longer side, px, of the thumbnail in which it looks for lines first.
-    thumbnail: usize,
     stride: usize,
     offset_px: f32,
 }
@@ -122,13 +119,7 @@ impl Locator {
                 metadata.fault("its kinds or sizes are not those this reader was written for".to_owned())
             );
         };
-        let offset_px = metadata.number("offset_px")?;
-        Ok(Self { model, kinds, size: width, thumbnail: width, stride, offset_px })
-    }
-
-    /// The same, which first looks at a smaller thumbnail of so many px on its longer side, a multiple of 32.
-    pub(crate) fn with_thumbnail(self, side: usize) -> Self {
-        Self { thumbnail: side.min(self.size), ..self }
+        Ok(Self { model, kinds, size: width, stride, offset_px: metadata.number("offset_px")? })
     }
 
     /// Every line of the photo, those with most votes first.
@@ -274,9 +265,8 @@ impl Locator {
     /// The photo scaled into the top-left of a black square, of which nothing is left far from the photo: its rows, their length,
     /// and the way back.
     fn letterbox(&self, photo: &Photo) -> Result<(Vec<f32>, usize, Homography), ReadError> {
-        let (thumbnail, width, to_photo) = photo.thumbnail(self.thumbnail).ok_or(ReadError::Model)?;
-        let margin = if self.thumbnail < self.size { 0 } else { LETTERBOX_MARGIN };
-        let side = |length: usize| (length + margin).next_multiple_of(COARSEST).min(self.thumbnail);
+        let (thumbnail, width, to_photo) = photo.thumbnail(self.size).ok_or(ReadError::Model)?;
+        let side = |length: usize| (length + LETTERBOX_MARGIN).next_multiple_of(COARSEST).min(self.size);
         let (columns, rows) = (side(width), side(thumbnail.len() / width));
         let mut boxed = vec![0.0; columns * rows];
         for (to, from) in boxed.chunks_exact_mut(columns).zip(thumbnail.chunks_exact(width)) {
@@ -772,15 +762,6 @@ pub(crate) mod tests {
             let longer = width.max(height);
             assert_eq!(shown, (width * 320 / longer) * (height * 320 / longer), "{width} x {height}");
         }
-    }
-
-    #[test]
-    fn a_smaller_thumbnail_tells_the_same_corners_without_black_beside_it() {
-        let small = locator(bar_seer).with_thumbnail(256);
-        let photo = photo_of_bar(1280, 960, [240, 320, 800, 80]);
-        let (boxed, columns, _) = small.letterbox(&photo).unwrap();
-        assert_eq!((columns, boxed.len() / columns), (256, 192));
-        assert_at(&small.locate(&photo).unwrap(), &[Quad::rect(240.0, 320.0, 800.0, 80.0)]);
     }
 
     #[test]
