@@ -233,7 +233,7 @@ fi
 step "training code"
 trainer=""
 for python in "${KAHAO_PYTHON:-}" .venv/bin/python "$system_python"; do
-    if [ -n "$python" ] && "$python" -c 'import torch, cv2, numpy' 2>/dev/null; then
+    if [ -n "$python" ] && "$python" -c 'import torch, cv2, numpy, onnx, onnxruntime' 2>/dev/null; then
         # Not resolved: the interpreter of a virtual environment is a link, and would lose its packages.
         trainer=$(cd "$(dirname "$(command -v "$python")")" && pwd)/$(basename "$python")
         break
@@ -252,7 +252,7 @@ if [ -n "$trainer" ]; then
         done
     )
 else
-    skip "training code" "no Python with torch, cv2 and numpy (set KAHAO_PYTHON, or see training/README.md)"
+    skip "training code" "no Python with torch, cv2, numpy, onnx and onnxruntime (set KAHAO_PYTHON, or see training/README.md)"
 fi
 
 step "real pictures"

@@ -45,7 +45,7 @@ from nets import (
 from pool import Pool
 from stream import read_scenes, read_strips
 from strips import LINE_H, augment
-from train_locator import CELLS, find_lines, letterbox
+from train_locator import CELLS, Teacher, find_lines, letterbox
 
 SYNTH: Path | None = None
 
@@ -311,6 +311,25 @@ class Teaching(unittest.TestCase):
         self.assertLess(with_date, without - 0.1)
         with_date, without = (train_locator.loss_of(output, *truth).item() for output in outputs)
         self.assertAlmostEqual(with_date, without, places=5)
+
+    def test_a_teacher_is_imitated(self):
+        # Of the same line, told by its label, by the teacher, and a little off both.
+        right, off = (torch.from_numpy(as_output(targets([(0, quad)])))[None] for quad in (NUMBER, NUMBER + 3))
+        truth = batch_of([(0, NUMBER)])[1:]
+        losses = [
+            train_locator.imitation_loss(output, *truth, opinion=opinion).item()
+            for output, opinion in ((right, right), (off, right), (right, off), (off, off))
+        ]
+        self.assertEqual(min(losses), losses[0])
+        self.assertLess(losses[3], losses[1])
+
+    def test_an_exported_model_teaches(self):
+        folder = Path(__file__).parent.parent
+        count, height, width = 2, 64, 320
+        pixels = torch.randint(0, 255, (count, 1, height, width)).float()
+        said = Teacher(folder / "models" / "locator-small.onnx")(pixels)
+        self.assertEqual(said.shape, (count, 10, height // Locator.stride, width // Locator.stride))
+        self.assertGreater((said[0] - said[1]).abs().max(), 0.1)
 
 
 class Pictures(unittest.TestCase):

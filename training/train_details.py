@@ -1,8 +1,8 @@
 """Train what finds the card, and finds and reads the holder's name, on drawn pictures alone, and what finds numbers in rows; stop
 and resume at will.
 
-python train_details.py locator-card --synth ../target/release/kahao-synth --start ../run/locator-small/checkpoint.pt
-python train_details.py locator-holder --synth ../target/release/kahao-synth --start ../run/locator-small/checkpoint.pt
+python train_details.py locator-card --synth ../target/release/kahao-synth --start ../run/locator-medium/checkpoint.pt
+python train_details.py locator-holder --synth ../target/release/kahao-synth --start ../run/locator-medium/checkpoint.pt
 python train_details.py recognizer-holder --synth ../target/release/kahao-synth --start ../run/recognizer-medium/checkpoint.pt
 python train_details.py locator-stack --synth ... --start ... --real FOLDER     (real scenes have none, drawn ones may)
 python train_details.py recognizer-holder --smoke --synth ../target/release/kahao-synth     (seconds, no checkpoint)

@@ -1,15 +1,18 @@
 """Train the text line locator on drawn scenes with real ones mixed in; stop and resume at will.
 
 python train_locator.py --synth ../target/release/kahao-synth --real ../../shared/realdev --minutes 60
+python train_locator.py --size small --teacher ../models/locator.onnx ...    (it imitates that one, too)
 python train_locator.py --smoke --synth ../target/release/kahao-synth     (seconds, no real pictures, no checkpoint)
 """
 
 import copy
+import functools
 import random
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 import torch
 from torch.nn import functional as F
 from torch.utils.data import IterableDataset
@@ -29,6 +32,11 @@ NO_LINE = -1
 BESIDE = 0.5
 # Share of drawn scenes that are seen as by the reader's second look.
 SECOND_LOOKS = 0.3
+# Weights, beside the teacher's masks, of the labels and of the teacher's votes where it sees a line (probability).
+LABELS, TEACHERS_VOTES, TEACHER_SEES = 0.6, 0.6, 0.2
+# Scenes are seen down to exp(-0.2) of their size; by the small locator down to exp(-0.4): it was trained so for a smaller
+# thumbnail, which cost more dates than it was worth (LOG.md).
+SMALLER, SMALLER_YET = 0.2, 0.4
 
 
 def letterbox(pixels: np.ndarray) -> np.ndarray:
@@ -142,13 +150,14 @@ def vary(
     dates_known: torch.Tensor,
     quarters: float = 0.12,
     beyond: float = 2.0,
+    smaller: float = SMALLER,
 ) -> tuple[torch.Tensor, ...]:
     """Turned, zoomed and moved, on black ground, with noise; `quarters` is the share that is turned by quarters, too. Lines
     that come to lie farther than `beyond` px outside are forgotten."""
     count, device, size = len(pixels), pixels.device, Locator.size
     turn = normal(count, 0.07, device)
     turn += torch.where(uniform(count, 0, 1, device) < quarters, torch.randint(1, 4, (count,), device=device) * torch.pi / 2, 0)
-    zoom = torch.exp(uniform(count, -0.2, 0.1, device))
+    zoom = torch.exp(uniform(count, -smaller, 0.1, device))
     cos, sin = torch.cos(turn), torch.sin(turn)
     wide = uniform(count, 0.95, 1.05, device)
     forth = torch.stack([torch.stack([cos * wide, -sin], 1), torch.stack([sin * wide, cos], 1)], 1) * zoom[:, None, None]
@@ -162,6 +171,13 @@ def vary(
     quads = (quads + 1) * (size / 2)
     inside = ((quads > -beyond) & (quads < size + beyond)).flatten(2).all(dim=2)
     return (pixels + noise).clamp(0, 255), torch.where(inside, codes, NO_LINE), quads, dates_known
+
+
+def votes_loss(offsets: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """How far the cells' offsets are from those that are wanted, by the weight of each cell; a near corner must be exact."""
+    pairs = wanted.unflatten(1, (4, 2))
+    near = 1 / (0.3 + pairs.norm(dim=2, keepdim=True)).expand_as(pairs).flatten(1, 2)
+    return (F.smooth_l1_loss(offsets, wanted, reduction="none", beta=0.05) * near * weight).sum() / len(offsets) / 8
 
 
 def loss_of(
@@ -187,12 +203,33 @@ def loss_of(
     bce = (bce * focus).sum() / len(output) / 25
     overlap = (prob * mask * known).sum(dim=(2, 3))
     dice = 1 - (2 * overlap + 1) / ((prob * known).sum(dim=(2, 3)) + (mask * known).sum(dim=(2, 3)) + 1)
-    offsets, wanted = output[:, kinds:], target[:, kinds : kinds + 8]
-    weight = target[:, kinds + 8 : kinds + 9]
-    pairs = wanted.unflatten(1, (4, 2))
-    near = 1 / (0.3 + pairs.norm(dim=2, keepdim=True)).expand_as(pairs).flatten(1, 2)  # a near corner must be exact
-    votes = F.smooth_l1_loss(offsets, wanted, reduction="none", beta=0.05) * near * weight
-    return bce + dice.mean() + votes.sum() / len(output) / 8
+    votes = votes_loss(output[:, kinds:], target[:, kinds : kinds + 8], target[:, kinds + 8 : kinds + 9])
+    return bce + dice.mean() + votes
+
+
+class Teacher:
+    """An exported locator, with the same kinds of lines, that says what it sees."""
+
+    def __init__(self, model: Path):
+        self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        # One by one: an exported model takes single pictures.
+        said = [self.session.run(None, {"pixels": picture})[0] for picture in pixels.contiguous().cpu().numpy()[:, None]]
+        return torch.from_numpy(np.concatenate(said)).to(pixels.device)
+
+
+def imitation_loss(output: torch.Tensor, *truth: torch.Tensor, opinion: torch.Tensor) -> torch.Tensor:
+    """How far masks and votes are from those of the teacher (Hinton et al. 2015), and from the truth."""
+    kinds = len(Locator.kinds)
+    logits, mask = output[:, :kinds], torch.sigmoid(opinion[:, :kinds])
+    bce = F.binary_cross_entropy_with_logits(logits, mask, reduction="none")
+    bce = (bce * ((torch.sigmoid(logits) - mask).abs() + 0.05)).sum() / len(output) / 25
+    line = mask.amax(dim=1, keepdim=True)
+    line = line * (line > TEACHER_SEES)
+    weight = line / line.sum(dim=(2, 3), keepdim=True).clamp(min=1).sqrt()
+    votes = votes_loss(output[:, kinds:], opinion[:, kinds:], weight)
+    return LABELS * loss_of(output, *truth, opinion=opinion) + bce + TEACHERS_VOTES * votes
 
 
 def held_out(folder: Path) -> list[tuple[str, np.ndarray, list[tuple[int, np.ndarray]], bool]]:
@@ -240,18 +277,19 @@ def validate(net: Locator, scenes) -> str:
 
 
 def main():
-    args = arguments(__doc__, Locator.widths, needs_drawn=True, minutes=60, lr_end=2e-5, batch=16)
+    args = arguments(__doc__, Locator.widths, needs_drawn=True, minutes=60, lr_end=2e-5, batch=16, taught=True)
+    teacher = Teacher(args.teacher) if args.teacher else None
     task = Task(
         name="locator",
         net_of=Locator,
         decay=0.997,
         data_of=lambda seed: MixedScenes(args.synth, args.real, args.real_share, args.part, seed),
         collate=collate,
-        vary=vary,
-        loss_of=loss_of,
+        vary=functools.partial(vary, smaller=SMALLER_YET) if "small" in args.size else vary,
+        loss_of=imitation_loss if teacher else loss_of,
         held_out_of=lambda: held_out(args.real) if args.real else [],
         validate=validate,
-        teacher_of=copy.deepcopy if args.real else None,
+        teacher_of=(lambda _: teacher) if teacher else copy.deepcopy if args.real else None,
     )
     train(args, task)
 

@@ -32,13 +32,16 @@ def arguments(
     batch: int,
     which: Iterable[str] = (),
     default: str | None = None,
+    taught: bool = False,
 ) -> argparse.Namespace:
     """The command line of a training, with some of its defaults. `which` of several kinds is asked first, if there is no
-    `default`; one of several may start with another's layers."""
+    `default`; one of several may start with another's layers. One that may be `taught` can have a teacher."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     if which:
         parser.add_argument("which", choices=which, nargs="?" if default else None, default=default)
         parser.add_argument("--start", type=Path, help="checkpoint of a network whose layers a new one begins with")
+    if taught:
+        parser.add_argument("--teacher", type=Path, help="ONNX file of a network that is imitated, besides learning the labels")
     without = "" if needs_drawn else "; without it only real pictures are used"
     parser.add_argument("--synth", type=Path, required=needs_drawn, help=f"the kahao-synth binary{without}")
     parser.add_argument("--real", type=Path, help="folder of real training data; without it only drawn pictures are used")
@@ -143,7 +146,7 @@ class Task:
     held_out_of: Callable[[], list]
     validate: Callable[[nn.Module, list], str]
     # From the first network's average what says of each batch what `loss_of` takes as `opinion`.
-    teacher_of: Callable[[nn.Module], nn.Module] | None = None
+    teacher_of: Callable[[nn.Module], Callable[[torch.Tensor], torch.Tensor]] | None = None
 
 
 def train(args: argparse.Namespace, task: Task):
